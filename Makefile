@@ -1,0 +1,31 @@
+# Everything runs from .venv in this folder; `make run` and `make test` do all the set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install model run test check clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "LIFT Reader needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+model: install
+	$(BIN)/lift models --fetch
+
+run: model
+	$(BIN)/lift serve
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check model
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,144 @@
+"""The Answerer: one question to a book becomes an Answer. Read it top-down.
+
+Looks the question up, decides whether the book supports an answer, assembles the prompt, generates
+with the adapter as the arm says, and cites. Everything but reading the prompt and writing the
+answer stays under a tenth of a second for a novel. Runs on the thread that owns the model.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from lift_app.answering.answer import Answer, ContextSize, Timing
+from lift_app.answering.assembly import assemble
+from lift_app.answering.citations import cite, declines
+from lift_app.answering.generation import StopFlag, generate
+from lift_app.answering.lookup import Lookup, look_up
+from lift_app.answering.question import ADAPTER_ARMS, Question
+from lift_app.answering.support import NOT_SAID, judge
+from lift_app.errors import CallerError
+
+if TYPE_CHECKING:
+    from lift_app.library import BookRow, Library
+    from lift_app.models.lora import AdapterHost
+    from lift_app.settings import Settings
+
+_WHOLE_BOOK = re.compile(
+    r"\b(?:summar(?:y|i[sz]e)|overview|plot"
+    r"|main (?:idea|point|theme|topic|character|argument)s?"
+    r"|(?:book|story|text|document|paper|novel|article) (?:is |was )?(?:about|begin|end|start)s?"
+    r"|what (?:is|was) (?:this|it) about"
+    r"|(?:title|author) of (?:this|the) (?:book|story|text|document|paper|novel|article)"
+    r"|who wrote (?:this|the (?:book|story|text|novel)))\b",
+    re.IGNORECASE,
+)
+
+
+class Answerer:
+    """Answers questions about the books of a library with one model."""
+
+    def __init__(
+        self, library: Library, host: AdapterHost, settings: Settings | None = None
+    ) -> None:
+        self._library = library
+        self._host = host
+        self._settings = settings or library.settings
+
+    def answer(
+        self,
+        row: BookRow,
+        question: Question,
+        *,
+        slot: str | None,
+        adapter_key: str | None,
+        on_text: Callable[[str], None],
+        stop: StopFlag,
+    ) -> Answer:
+        """Answer a question.
+
+        A question that the book does not support gets a plain sentence, no citation, and costs no
+        generation; that holds in every arm, because memory may invent.
+
+        Args:
+            row: the book.
+            question: what is asked, and how.
+            slot: where the host holds the book's adapter; None for the arm ICL.
+            adapter_key: named in the answer if the adapter was on.
+            on_text: gets each new piece of the answer.
+            stop: ends the answer early; what was written so far is kept.
+
+        Raises:
+            CallerError: the arm needs an adapter and `slot` is None.
+            NotFound: there is no such book.
+        """
+        started = time.perf_counter()
+        adapted = question.arm in ADAPTER_ARMS
+        if adapted and slot is None:
+            raise CallerError(
+                f"The arm {question.arm} needs an adapter, and this book has not been learned. "
+                "Learn it first, or ask with the arm ICL.",
+                code="no_adapter",
+            )
+        key = adapter_key if adapted else None
+        lookup = look_up(self._library.passages, row.id, question.text, question.history)
+        whole = asks_for_whole(question.text)
+        if not whole and not judge(lookup).supported:
+            on_text(NOT_SAID)
+            return Answer(
+                answer=NOT_SAID,
+                arm=question.arm,
+                adapter=key,
+                supported=False,
+                timing=Timing(seconds=time.perf_counter() - started),
+                context=ContextSize(question=len(self._host.base.text_tokens(question.text))),
+            )
+        base = self._host.base
+        prompt = assemble(base, self._library, self._settings, row, question, lookup)
+        prepared = time.perf_counter() - started
+        with self._switched(slot if adapted else None, question.strength) as model:
+            written = generate(
+                model,
+                prompt.tokens,
+                tokenizer=base.tokenizer,
+                end_tokens=base.end_tokens,
+                max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),
+                on_text=on_text,
+                stop=stop,
+            )
+        text = written.text.strip()
+        supported = bool(text) and not declines(text)
+        if not text and not written.stopped:
+            text = NOT_SAID
+            on_text(text)
+        cited = supported and not whole
+        first = written.first_token_seconds
+        return Answer(
+            answer=text,
+            arm=question.arm,
+            citations=self._cite(row, lookup, text) if cited else (),
+            context=prompt.size,
+            adapter=key,
+            supported=supported or written.stopped,
+            evidence=prompt.evidence,
+            stopped=written.stopped,
+            timing=Timing(
+                first_token_seconds=None if first is None else prepared + first,
+                tokens_per_second=written.tokens_per_second,
+                seconds=time.perf_counter() - started,
+            ),
+        )
+
+    def _cite(self, row: BookRow, lookup: Lookup, text: str) -> tuple[Any, ...]:
+        return cite(self._library, row, lookup, text)
+
+    def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
+        return self._host.disabled() if slot is None else self._host.active(slot, strength)
+
+
+def asks_for_whole(question: str) -> bool:
+    """Whether a question is about the book as a whole, which no sentence of it can support."""
+    return bool(_WHOLE_BOOK.search(question))

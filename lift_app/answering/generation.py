@@ -1,0 +1,139 @@
+"""Generation: greedy decoding with a kept cache, streamed piece by piece, stoppable.
+
+Knows a model, tokens and a clock; knows nothing about books, prompts or adapters (who calls has
+switched those). Draws no random numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+PREFILL_CHUNK = 512
+"""Tokens read at once: between two chunks a stop is noticed."""
+REPEAT_GRAM = 5
+"""No run of so many tokens is written twice in one answer: a small model falls into loops."""
+
+
+class StopFlag(Protocol):
+    """Anything with `is_set`, such as `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether to stop now."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What was written."""
+
+    text: str
+    tokens: int
+    first_token_seconds: float | None
+    """From the call to the first token; None if there was none."""
+    tokens_per_second: float | None
+    """After the first token; None with fewer than two."""
+    stopped: bool
+    """The stop flag ended it."""
+
+
+def generate(
+    model: Any,
+    prompt: Sequence[int],
+    *,
+    tokenizer: Any,
+    end_tokens: Collection[int],
+    max_tokens: int,
+    on_text: Callable[[str], None],
+    stop: StopFlag,
+) -> Generated:
+    """Write an answer, greedily.
+
+    Args:
+        model: a causal language model as transformers has it.
+        prompt: token ids; not empty.
+        tokenizer: decodes ids.
+        end_tokens: ids that end the answer; they are not part of it.
+        max_tokens: most tokens to write.
+        on_text: gets each new piece of text; the pieces joined are `Generated.text`.
+        stop: looked at before each step.
+    """
+    import torch
+
+    started = time.perf_counter()
+    written: list[int] = []
+    shown = ""
+    first: float | None = None
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        logits, cache = _prefill(model, prompt, device, stop)
+        while logits is not None and len(written) < max_tokens and not stop.is_set():
+            token = _next_token(logits, written)
+            if token in end_tokens:
+                break
+            written.append(token)
+            if first is None:
+                first = time.perf_counter() - started
+            shown = _show(tokenizer, written, shown, on_text, final=False)
+            if len(written) < max_tokens:
+                out = model(
+                    input_ids=torch.tensor([[token]], device=device),
+                    past_key_values=cache,
+                    use_cache=True,
+                )
+                logits, cache = out.logits[0, -1], out.past_key_values
+    shown = _show(tokenizer, written, shown, on_text, final=True)
+    rest = time.perf_counter() - started - (first or 0.0)
+    return Generated(
+        text=shown,
+        tokens=len(written),
+        first_token_seconds=first,
+        tokens_per_second=(len(written) - 1) / rest if len(written) > 1 and rest > 0 else None,
+        stopped=stop.is_set(),
+    )
+
+
+def _prefill(model: Any, prompt: Sequence[int], device: Any, stop: StopFlag) -> tuple[Any, Any]:
+    """Logits after the prompt (vocabulary,) and the cache; None if stopped before its end."""
+    import torch
+
+    cache, logits = None, None
+    for start in range(0, len(prompt), PREFILL_CHUNK):
+        if stop.is_set():
+            return None, None
+        out = model(
+            input_ids=torch.tensor([prompt[start : start + PREFILL_CHUNK]], device=device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache, logits = out.past_key_values, out.logits[0, -1]
+    return logits, cache
+
+
+def _next_token(logits: Any, written: list[int]) -> int:
+    """The likeliest token that does not repeat a run of `REPEAT_GRAM` tokens."""
+    tail = tuple(written[len(written) - REPEAT_GRAM + 1 :]) if REPEAT_GRAM > 1 else ()
+    banned = {
+        written[i + REPEAT_GRAM - 1]
+        for i in range(len(written) - REPEAT_GRAM + 1)
+        if tuple(written[i : i + REPEAT_GRAM - 1]) == tail
+    }
+    if banned:
+        logits = logits.clone()
+        logits[list(banned)] = float("-inf")
+    return int(logits.argmax())
+
+
+def _show(
+    tokenizer: Any, written: list[int], shown: str, on_text: Callable[[str], None], *, final: bool
+) -> str:
+    """Hand on what is new; half a character waits for its other half."""
+    text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
+    if text.endswith("\ufffd") and not final:
+        return shown
+    if text.startswith(shown) and len(text) > len(shown):
+        on_text(text[len(shown) :])
+        return text
+    return shown

@@ -1,0 +1,84 @@
+"""The prompt: one template for answering, scoring and training.
+
+What is constant for a book comes first (instruction, head, tail, two worked examples), then
+earlier turns, then the evidence and the question, so that the beginning of the prompt can be kept
+between questions.
+
+Knows no book and no model; `TEMPLATE_VERSION` in `question.py` must rise with every change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Message = dict[str, str]
+"""`role` (`system`, `user`, `assistant`) and `content`."""
+
+INSTRUCTION = (
+    'You answer questions about the book "{title}". '
+    "Answer in one short sentence, using the words of the book."
+)
+
+EXAMPLES = (
+    (
+        "How much did the priest pay for the mare?",
+        "The miller, whose name was Anton, sold his grey mare to the priest for nine florins. "
+        "He wept all the way home.",
+        "Nine florins.",
+    ),
+    (
+        "Why did Anton walk to Brenn?",
+        "Anton walked to Brenn, because the bridge was closed. His sister Ilse lived there above "
+        "the bakery.",
+        "Because the bridge was closed.",
+    ),
+)
+"""Question, passage, answer: what a small model needs to see in order to answer shortly.
+
+SmolLM2-135M-Instruct, 10 development questions of the sample book with two pieces of evidence:
+mean NLL of the gold answer 1.96 without these two turns and 1.34 with them, token F1 0.23 and
+0.38. The same number of questions of children's tales moved within noise.
+"""
+
+
+def build_messages(
+    *,
+    title: str,
+    question: str,
+    head: str = "",
+    tail: str = "",
+    evidence: Sequence[str] = (),
+    history: Sequence[tuple[str, str]] = (),
+    examples: bool = True,
+) -> list[Message]:
+    """Messages of one question.
+
+    Args:
+        title: title of the book.
+        question: the question.
+        head: beginning of the book; empty in the arm LIFT_only.
+        tail: end of the book; empty if the head is all of it.
+        evidence: passages that were looked up, the best last.
+        history: earlier turns, oldest first.
+        examples: whether `EXAMPLES` come before the earlier turns.
+    """
+    parts = [INSTRUCTION.format(title=title)]
+    if head:
+        parts.append(f"The book begins:\n{head}")
+    if tail:
+        parts.append(f"The book ends:\n{tail}")
+    turns = [(ask(asked, [passage]), said) for asked, passage, said in EXAMPLES if examples]
+    messages = [{"role": "system", "content": "\n\n".join(parts)}]
+    for asked, answered in [*turns, *history]:
+        messages.append({"role": "user", "content": asked})
+        messages.append({"role": "assistant", "content": answered})
+    messages.append({"role": "user", "content": ask(question, evidence)})
+    return messages
+
+
+def ask(question: str, evidence: Sequence[str] = ()) -> str:
+    """One user message: the passages, then the question."""
+    if not evidence:
+        return f"Question: {question}"
+    passages = "\n\n".join(evidence)
+    return f"From the book:\n{passages}\n\nQuestion: {question}"

@@ -1,0 +1,1 @@
+"""Measurements: what the arms are worth on the sample book, and whether citations hold."""

@@ -1,0 +1,192 @@
+"""The sample bench: what each arm is worth on the book that comes with the project.
+
+Mean negative log-likelihood of the gold answers to 30 questions, by arm, all with the same prompt
+and budget, with paired intervals. The control that the claim needs is an adapter lifted from
+another book by the same recipe: what only style would gain, it gains too. The citations are
+checked in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from lift_app.answering.question import ADAPTER_ARMS, Question
+from lift_app.bench import grounding
+from lift_app.bench.intervals import Pair, paired
+from lift_app.bench.machine import describe_run
+from lift_app.reader import Reader
+
+WRONG_BOOK = "LIFT+ICL, wrong book"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
+
+    name: str
+    arm: str
+    evidence: bool
+    book: str
+    """`own` or `other`: whose adapter is on."""
+
+
+ROWS = (
+    Row("ICL", "ICL", False, "own"),
+    Row("LIFT_only", "LIFT_only", False, "own"),
+    Row("LIFT+ICL", "LIFT+ICL", False, "own"),
+    Row(WRONG_BOOK, "LIFT+ICL", False, "other"),
+    Row("ICL+evidence", "ICL", True, "own"),
+    Row("LIFT+ICL+evidence", "LIFT+ICL", True, "own"),
+)
+PAIRS = (
+    ("LIFT+ICL", "ICL"),
+    ("LIFT+ICL", WRONG_BOOK),
+    (WRONG_BOOK, "ICL"),
+    ("LIFT+ICL+evidence", "ICL+evidence"),
+)
+
+
+def run(
+    reader: Reader,
+    *,
+    recipe: str,
+    values: Mapping[str, Any],
+    progress: Callable[[str], None],
+    data: Path | None = None,
+    part: str = "questions",
+) -> dict[str, Any]:
+    """Lift the sample book and the control, score every arm, check the citations.
+
+    Args:
+        reader: owns the model.
+        recipe: name of the recipe; the same for both books.
+        values: fields of it to change.
+        progress: told what is being done.
+        data: folder of the sample book, its questions and the control.
+        part: `questions`, which are for reporting, or `development`, which are for choosing.
+
+    Returns:
+        `suite`, `part`, `arms` ({"arm", "nll", "questions"}), `pairs`, `citations`, `run`.
+    """
+    data = data or reader.sample_book().parent
+    questions = json.loads((data / "sample_questions.json").read_text(encoding="utf-8"))
+    own, own_key = _lift(reader, data / "sample_book.md", recipe, values, progress)
+    _, other_key = _lift(reader, data / "control_book.md", recipe, values, progress)
+    keys = {"own": own_key, "other": other_key}
+    nll = {
+        row.name: _score(reader, own, keys[row.book], row, questions[part], progress)
+        for row in ROWS
+    }
+    unanswerable = "unanswerable" if part == "questions" else f"{part}_unanswerable"
+    progress("citations")
+    found = _ground(reader, own, own_key, questions[part], questions[unanswerable])
+    return {
+        "suite": "sample",
+        "part": part,
+        "arms": [
+            {"arm": name, "nll": round(fmean(values), 4), "questions": len(values)}
+            for name, values in nll.items()
+        ],
+        "pairs": [pair.to_json() for pair in _pairs(nll)],
+        "citations": found.to_json(),
+        "run": describe_run(reader, recipe, values, own_key),
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = ["| arm | NLL of the gold answer |", "|---|---|"]
+    lines += [f"| {row['arm']} | {row['nll']:.3f} |" for row in result["arms"]]
+    lines += ["", "| difference of NLL (95 % interval; below 0 = better) | |", "|---|---|"]
+    lines += [
+        f"| {p['a']} − {p['b']} | {p['difference']:+.3f} [{p['low']:+.3f}, {p['high']:+.3f}] |"
+        for p in result["pairs"]
+    ]
+    totals = result["citations"]["totals"]
+    lines += [
+        "",
+        f"Citations on the proving passage: {totals['on_proof']} of {totals['citations']} shown; "
+        f"answerable questions declined: {totals['refused']} of {totals['answerable']}; "
+        f"unanswerable questions declined without a citation: {totals['abstained']} of "
+        f"{totals['unanswerable']}.",
+        "",
+        result["run"]["sentence"],
+    ]
+    return "\n".join(lines)
+
+
+def _lift(
+    reader: Reader,
+    path: Path,
+    recipe: str,
+    values: Mapping[str, Any],
+    progress: Callable[[str], None],
+) -> tuple[str, str]:
+    book = reader.add(path)
+    progress(f"lifting {book['title']}")
+    last: dict[str, Any] = {}
+    for last in reader.tune(book["id"], recipe=recipe, values=values):
+        if "loss" in last:
+            progress(f"lifting {book['title']}: step {last['step']} of {last['steps']}")
+    return book["id"], last["adapter"]
+
+
+def _score(
+    reader: Reader,
+    book_id: str,
+    key: str,
+    row: Row,
+    questions: Sequence[Mapping[str, Any]],
+    progress: Callable[[str], None],
+) -> list[float]:
+    from lift_app.answering.scoring import score
+
+    book = reader.library.books.get(book_id)
+    engine = reader.engine()
+    values = []
+    for number, item in enumerate(questions, start=1):
+        progress(f"{row.name}: question {number} of {len(questions)}")
+        question = Question(item["question"], arm=row.arm, evidence=row.evidence)
+
+        def turn(host: Any, question: Question = question, gold: str = item["answer"]) -> float:
+            slot = engine.slot_for(host, key if row.arm in ADAPTER_ARMS else None)
+            return score(reader.library, host, book, question, gold, slot=slot)[0]
+
+        values.append(engine.submit(turn, model=reader.settings.model).result())
+    return values
+
+
+def _pairs(nll: Mapping[str, Sequence[float]]) -> list[Pair]:
+    return [paired(a, nll[a], b, nll[b], metric="nll") for a, b in PAIRS]
+
+
+def _ground(
+    reader: Reader,
+    book_id: str,
+    key: str,
+    questions: Sequence[Mapping[str, Any]],
+    unanswerable: Sequence[Mapping[str, Any]],
+) -> grounding.Grounding:
+    from lift_app.answering.answerer import Answerer
+
+    engine = reader.engine()
+
+    def turn(host: Any) -> grounding.Grounding:
+        return grounding.run(
+            Answerer(reader.library, host, reader.settings),
+            reader.library,
+            reader.library.books.get(book_id),
+            questions,
+            unanswerable,
+            arm="LIFT+ICL",
+            slot=engine.slot_for(host, key),
+            adapter_key=key,
+            max_tokens=reader.settings.answer_tokens,
+        )
+
+    return engine.submit(turn, model=reader.settings.model).result()

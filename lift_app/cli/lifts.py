@@ -1,0 +1,198 @@
+"""Commands about lifts: tune, read, jobs, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lift_app.cli.output import (
+    StatusLine,
+    duration,
+    json_option,
+    note,
+    print_json,
+    reports_errors,
+    table,
+)
+from lift_app.cli.questions import chat_loop
+from lift_app.errors import CallerError
+from lift_app.reader import Reader
+
+
+def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--recipe`, `--set` and `--model`."""
+    for option in (
+        click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
+        click.option(
+            "--set",
+            "changes",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="Change a number of the recipe; may be repeated.",
+        ),
+        click.option("--recipe", help="quick, standard, deep or paper."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("tune")
+@click.argument("book")
+@recipe_options
+@json_option
+@reports_errors
+def tune_command(
+    book: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
+) -> None:
+    """Learn BOOK: lift it into an adapter. Interrupted, it goes on where it was."""
+    _close_on_sigterm()
+    with Reader() as reader:
+        _tune(reader, book, recipe, changes, model, as_json=as_json)
+
+
+@click.command("read")
+@click.argument("file", type=click.Path())
+@recipe_options
+@json_option
+@reports_errors
+def read_command(
+    file: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
+) -> None:
+    """Add FILE, learn it, then chat about it (at a terminal)."""
+    _close_on_sigterm()
+    with Reader() as reader:
+        book = reader.add(file)
+        if as_json:
+            print_json({"stage": "reading", **book})
+        else:
+            note(f"{book['title']}: {book['pages']:,} pages, {book['words']:,} words.")
+        _tune(reader, book["id"], recipe, changes, model, as_json=as_json)
+        if not as_json and sys.stdin.isatty():
+            chat_loop(reader, book["id"])
+
+
+@click.command("jobs")
+@json_option
+@reports_errors
+def jobs_command(as_json: bool) -> None:
+    """List lifts, newest first."""
+    with Reader() as reader:
+        jobs = reader.jobs()
+        titles = {book["id"]: book["title"] for book in reader.books()}
+    if as_json:
+        print_json(jobs)
+        return
+    rows = [
+        [
+            job["job"],
+            titles.get(job["book"], "?")[:40],
+            job["recipe"],
+            job["state"],
+            f"{job['step']}/{job['steps']}",
+            duration(job["eta_seconds"]) if job["eta_seconds"] else "",
+        ]
+        for job in jobs
+    ]
+    click.echo(table(rows, ["job", "book", "recipe", "state", "step", "left"]))
+
+
+@click.command("pause")
+@click.argument("job")
+@json_option
+@reports_errors
+def pause_command(job: str, as_json: bool) -> None:
+    """Pause a lift (JOB, or the book it lifts) after its present step."""
+    with Reader() as reader:
+        _print_status(reader.pause(job), as_json)
+
+
+@click.command("resume")
+@click.argument("job")
+@json_option
+@reports_errors
+def resume_command(job: str, as_json: bool) -> None:
+    """Go on with a paused lift; a running app takes it up, otherwise `lift tune` does."""
+    with Reader() as reader:
+        _print_status(reader.resume(job), as_json)
+
+
+@click.command("cancel")
+@click.argument("job")
+@json_option
+@reports_errors
+def cancel_command(job: str, as_json: bool) -> None:
+    """End a lift and drop what it has learned so far; the book stays."""
+    with Reader() as reader:
+        _print_status(reader.cancel(job), as_json)
+
+
+def _tune(
+    reader: Reader,
+    book: str,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    events = reader.tune(book, recipe=recipe, model=model, values=changed_values(changes))
+    last: dict[str, Any] = {}
+    line = StatusLine()
+    for last in events:
+        if as_json:
+            print_json(last)
+        else:
+            line.show(_progress_line(last), last.get("fraction"))
+    line.end()
+    if not as_json and last.get("stage") == "done":
+        on_shelf = " (it was on the shelf already)" if last.get("cached") else ""
+        click.echo(f"learned: adapter {last['adapter']}{on_shelf}")
+
+
+def changed_values(changes: tuple[str, ...]) -> dict[str, str]:
+    """The fields that `--set` names.
+
+    Raises:
+        CallerError: one is not of the form FIELD=VALUE.
+    """
+    values = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise CallerError(f"--set takes FIELD=VALUE, for example epochs=1, not {change!r}.")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _progress_line(event: dict[str, Any]) -> str:
+    if event["stage"] == "model":
+        return str(event["message"])
+    if "loss" not in event:
+        steps = f" {event['step']} of {event['steps']}" if event.get("steps") else ""
+        return f"{event['stage']}{steps}"
+    return (
+        f"step {event['step']} of {event['steps']} · loss {event['loss']:.2f} · "
+        f"{event.get('tokens_per_second') or 0:,.0f} tokens/s · "
+        f"{duration(event.get('eta_seconds'))} left"
+    )
+
+
+def _print_status(status: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(status)
+    else:
+        asked = "" if status["wanted"] == "run" else f" ({status['wanted']} asked for)"
+        note(f"{status['job']}: {status['state']}{asked}, step {status['step']}")
+
+
+def _close_on_sigterm() -> None:
+    """Let SIGTERM end the command as Ctrl-C does: with a checkpoint."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

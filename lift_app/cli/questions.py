@@ -1,0 +1,90 @@
+"""Commands that ask: ask, chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lift_app.answering.question import ARMS
+from lift_app.cli.output import errors_reported, json_option, note, print_json, reports_errors
+from lift_app.reader import Reader
+
+
+def ask_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--arm`, `--evidence/--no-evidence`, `--strength` and `--model`."""
+    for option in (
+        click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
+        click.option(
+            "--strength",
+            type=float,
+            default=1.0,
+            show_default=True,
+            help="Strength of the adapter, 0 to 1.",
+        ),
+        click.option(
+            "--evidence/--no-evidence",
+            default=True,
+            show_default=True,
+            help="Look up passages for the question.",
+        ),
+        click.option("--arm", help=f"{', '.join(ARMS)}. Default: LIFT+ICL once learned, else ICL."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("ask")
+@click.argument("book")
+@click.argument("question")
+@ask_options
+@json_option
+@reports_errors
+def ask_command(book: str, question: str, as_json: bool, **arguments: Any) -> None:
+    """Ask BOOK one QUESTION."""
+    with Reader() as reader:
+        if as_json:
+            print_json(reader.ask(book, question, **arguments))
+        else:
+            _print_answer(reader, book, question, arguments)
+
+
+@click.command("chat")
+@click.argument("book")
+@ask_options
+@reports_errors
+def chat_command(book: str, **arguments: Any) -> None:
+    """Talk with BOOK; an empty line ends it. The conversation is kept."""
+    with Reader() as reader:
+        chat_loop(reader, book, **arguments)
+
+
+def chat_loop(reader: Reader, book: str, **arguments: Any) -> None:
+    """Ask what is typed until an empty line or the end of the input."""
+    chat = reader.new_chat(book, "At the terminal")["id"]
+    note("Ask the book. An empty line ends the conversation.")
+    while True:
+        try:
+            question = input("> ").strip()
+        except EOFError:
+            return
+        if not question:
+            return
+        try:
+            with errors_reported(as_json=False):
+                _print_answer(reader, book, question, {**arguments, "chat": chat})
+        except SystemExit:
+            continue  # one question failed; the conversation goes on
+
+
+def _print_answer(reader: Reader, book: str, question: str, arguments: dict[str, Any]) -> None:
+    answer: dict[str, Any] = {}
+    for event in reader.ask_stream(book, question, **arguments):
+        click.echo(event.get("text", ""), nl=False)
+        answer = event.get("answer", answer)
+    click.echo()
+    for number, citation in enumerate(answer["citations"], start=1):
+        chapter = f", {citation['chapter']}" if citation["chapter"] else ""
+        click.echo(f"  [{number}] p. {citation['page_label']}{chapter}: “{citation['quote']}”")
+    note(f"({answer['arm']}, {answer['timing']['seconds']:.1f} s)")

@@ -1,0 +1,325 @@
+"""Engine: one thread owns the model and runs small turns, a training step or an answer.
+
+A question waits for at most one turn of a lift and its own generation. Jobs live in the library,
+so the engine can be killed at any time: the next one picks up what is queued or was interrupted.
+It knows nothing of windows, pages or commands.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lift_app.errors import Busy, CallerError, LiftError, Stopped
+from lift_app.library import Library
+from lift_app.settings import Settings
+
+if TYPE_CHECKING:
+    from lift_app.answering.answer import Answer
+    from lift_app.answering.question import Question
+    from lift_app.engine.lift_job import LiftJob
+    from lift_app.models.lora import AdapterHost
+
+IDLE_SECONDS = 0.3
+"""How often an idle engine looks for jobs that other processes queued."""
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What the model is doing, in words for the reader."""
+
+    state: str
+    """`absent`, `preparing`, `loading`, `ready` or `failed`."""
+    message: str
+    progress: float | None = None
+    """Share between 0 and 1 while something is being fetched or converted."""
+    device: str | None = None
+    precision: str | None = None
+    reason: str | None = None
+    """Why this device and precision."""
+
+
+@dataclass(frozen=True)
+class AnswerTurn:
+    """A question that waits for its turn."""
+
+    book_id: str
+    key: str | None
+    """Adapter that the arm needs; None for arms without one."""
+    question: Question
+    model: str
+    on_text: Callable[[str], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Work that waits for the model."""
+
+    work: Callable[[AdapterHost], Any]
+    model: str
+    done: Future[Any]
+
+
+class Engine:
+    """The thread that owns the model. Start it once, close it before the process ends."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self._library = library
+        self._settings = settings
+        self._waiting: queue.SimpleQueue[_Turn] = queue.SimpleQueue()
+        self._awake = threading.Event()
+        self._closing = threading.Event()
+        self._preload = threading.Event()
+        self._takes_jobs = threading.Event()
+        self._host: AdapterHost | None = None
+        self._host_model: str | None = None
+        self._loaded_key: str | None = None
+        self._lift: LiftJob | None = None
+        self._turns: Iterator[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="lift-engine", daemon=True)
+        self.model_state = ModelState("absent", "The model is loaded when it is first needed.")
+
+    def start(self, *, preload: bool = False) -> None:
+        """Start the thread.
+
+        Args:
+            preload: load the model now instead of when it is first needed.
+        """
+        if preload:
+            self._preload.set()
+        self._thread.start()
+
+    def take_jobs(self) -> None:
+        """Run lifts as well as answers, from interrupted ones on.
+
+        A process that only asks one question leaves them to one that stays.
+        """
+        if not self._takes_jobs.is_set():
+            self._library.sweep()
+            self._library.jobs.requeue_interrupted()
+            self._takes_jobs.set()
+        self._awake.set()
+
+    def close(self) -> None:
+        """Write a checkpoint of the running lift and stop; a running answer is cut short."""
+        self._closing.set()
+        self._awake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Look for work now instead of at the next tick."""
+        self._awake.set()
+
+    def ask(self, turn: AnswerTurn) -> Future[Answer]:
+        """Queue a question. The future gets the Answer or a LiftError."""
+        return self.submit(lambda host: self._answer(host, turn), model=turn.model)
+
+    def submit(self, work: Callable[[AdapterHost], T], *, model: str) -> Future[T]:
+        """Queue work that needs the model for itself; it runs as one turn on the engine's thread.
+
+        Raises:
+            Busy: the engine is closing.
+        """
+        if self._closing.is_set():
+            raise Busy("LIFT Reader is closing. Ask again after the next start.")
+        done: Future[T] = Future()
+        self._waiting.put(_Turn(work, model, done))
+        self._awake.set()
+        return done
+
+    def is_lifting(self, key: str) -> bool:
+        """True while a lift of that key has learned at least one step."""
+        lift = self._lift
+        return lift is not None and lift.job.key == key and lift.can_answer
+
+    # The thread. Everything below runs on it alone.
+
+    def _run(self) -> None:
+        if self._preload.is_set():
+            self._try_to_preload()
+        while not self._closing.is_set():
+            answered = self._waiting_turn()
+            lifted = self._takes_jobs.is_set() and self._lift_turn()
+            if not answered and not lifted:
+                self._awake.wait(IDLE_SECONDS)
+                self._awake.clear()
+        if self._lift is not None:
+            self._lift.save_checkpoint()
+        while not self._waiting.empty():
+            self._waiting.get().done.set_exception(
+                Stopped("LIFT Reader was closed before this question was answered.")
+            )
+
+    def _try_to_preload(self) -> None:
+        try:
+            self._host_for(self._settings.model)
+        except LiftError:
+            log.warning("%s", self.model_state.message)
+
+    def _waiting_turn(self) -> bool:
+        try:
+            turn = self._waiting.get_nowait()
+        except queue.Empty:
+            return False
+        try:
+            turn.done.set_result(turn.work(self._host_for(turn.model)))
+        except LiftError as error:
+            turn.done.set_exception(error)
+        except Exception as error:
+            log.exception("A turn failed")
+            turn.done.set_exception(_unexpected("This could not be answered", error))
+        return True
+
+    def _answer(self, host: AdapterHost, turn: AnswerTurn) -> Answer:
+        from lift_app.answering.answerer import Answerer
+
+        return Answerer(self._library, host, self._settings).answer(
+            self._library.books.get(turn.book_id),
+            turn.question,
+            slot=self.slot_for(host, turn.key),
+            adapter_key=turn.key,
+            on_text=turn.on_text,
+            stop=_Either(turn.stop, self._closing),
+        )
+
+    def slot_for(self, host: AdapterHost, key: str | None) -> str | None:
+        """The slot that holds the adapter `key`, loaded if need be. Only within a turn.
+
+        Raises:
+            CallerError: there is no such adapter, and no lift of it has learned anything yet.
+        """
+        from lift_app.engine.lift_job import SLOT
+
+        if key is None:
+            return None
+        if self._library.adapters.find(key) is None:
+            if self.is_lifting(key):
+                return SLOT
+            raise CallerError(
+                "This book has not been learned yet. Learn it first, or ask with the arm ICL.",
+                code="no_adapter",
+            )
+        if self._loaded_key != key:
+            self._library.adapters.verify(key)
+            self._loaded_key = None
+            host.load("answer", self._library.adapters.folder(key))
+            self._loaded_key = key
+        return "answer"
+
+    def _lift_turn(self) -> bool:
+        try:
+            if self._turns is None and not self._begin_lift():
+                return False
+            assert self._turns is not None
+            if next(self._turns, self) is self:  # the generator is exhausted
+                self._turns = self._lift = None
+        except LiftError as error:
+            self._fail_lift(error)
+        except Exception as error:
+            log.exception("A lift failed")
+            self._fail_lift(_unexpected("The lift stopped", error))
+        return True
+
+    def _begin_lift(self) -> bool:
+        job = self._library.jobs.next_queued()
+        if job is None:
+            return False
+        if job.wanted != "run":
+            self._library.jobs.set_state(job.id, "paused" if job.wanted == "pause" else "cancelled")
+            return False
+        self._library.jobs.set_state(job.id, "running")
+        self._library.jobs.event(job.id, {"stage": "loading", "step": 0, "steps": 0})
+        try:
+            host = self._host_for(job.model)
+        except LiftError as error:
+            self._library.jobs.set_state(job.id, "failed", error)
+            raise
+        from lift_app.engine.lift_job import LiftJob
+
+        self._lift = LiftJob(self._library, self._settings, host, job)
+        self._turns = self._lift.turns()
+        return True
+
+    def _fail_lift(self, error: LiftError) -> None:
+        if self._lift is not None:
+            self._library.jobs.set_state(self._lift.job.id, "failed", error)
+        self._turns = self._lift = None
+
+    def _host_for(self, model: str) -> AdapterHost:
+        """The base model `model`, prepared and loaded if need be.
+
+        Raises:
+            Busy: another model is in the middle of a lift.
+            ModelUnavailable: it cannot be had.
+        """
+        if self._host is not None and self._host_model == model:
+            return self._host
+        if self._lift is not None:
+            raise Busy(
+                f"A book is being learned with the model {self._host_model}. "
+                f"Wait for it, or pause it, before {model} is used."
+            )
+        self._host, self._host_model, self._loaded_key = None, None, None
+        try:
+            self._host = self._load(model)
+        except LiftError as error:
+            self.model_state = ModelState("failed", str(error))
+            raise
+        except Exception as error:
+            failure = _unexpected("The model could not be loaded", error)
+            self.model_state = ModelState("failed", str(failure))
+            raise failure from error
+        self._host_model = model
+        return self._host
+
+    def _load(self, model: str) -> AdapterHost:
+        from lift_app.models.device import choose_device
+        from lift_app.models.progress import ModelProgress
+        from lift_app.models.provision import ensure_model
+
+        def progress(event: ModelProgress) -> None:
+            self.model_state = ModelState("preparing", event.message, event.fraction)
+
+        folder = ensure_model(model, self._settings, progress)
+        choice = choose_device(self._settings, folder.parameters)
+        self.model_state = ModelState(
+            "loading",
+            "The model is being loaded.",
+            device=choice.device,
+            precision=choice.label,
+            reason=choice.reason,
+        )
+        from lift_app.models.base_model import BaseModel
+        from lift_app.models.lora import AdapterHost
+
+        host = AdapterHost(BaseModel.load(folder, choice, self._settings))
+        self.model_state = replace(self.model_state, state="ready", message="The model is ready.")
+        return host
+
+
+class _Either(threading.Event):
+    """Set when either of two events is set."""
+
+    def __init__(self, first: threading.Event, second: threading.Event) -> None:
+        super().__init__()
+        self._events = (first, second)
+
+    def is_set(self) -> bool:
+        return any(event.is_set() for event in self._events)
+
+
+def _unexpected(what: str, error: Exception) -> LiftError:
+    return LiftError(
+        f"{what} because of an unexpected error ({type(error).__name__}: {error}). "
+        "Nothing that was saved is lost; `lift doctor` checks the library."
+    )

@@ -1,0 +1,117 @@
+"""Hand-off: another process of this reader asks the owner of the model to answer.
+
+Lifts need no hand-off: a job row in SQLite is enough, and the owner finds it. Only a question has
+to cross, and its answer streams back as JSON lines over the loopback address.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+from lift_app.engine.lock import Owner
+from lift_app.errors import Busy, LiftError
+
+AskStream = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
+"""Takes the arguments of `Reader.ask_stream`, yields its events."""
+
+MAX_REQUEST_BYTES = 1_000_000
+
+
+class HandOff:
+    """Serves questions of other processes on a free loopback port."""
+
+    def __init__(self, ask_stream: AskStream) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(ask_stream, self.token))
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="lift-hand-off", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Hand a question to the owner of the model.
+
+    Yields:
+        The events of `Reader.ask_stream`.
+
+    Raises:
+        LiftError: what the owner says went wrong.
+        Busy: the owner cannot be reached.
+    """
+    try:
+        with httpx.stream(
+            "POST",
+            f"http://127.0.0.1:{owner.port}/ask",
+            json=arguments,
+            headers={"Authorization": f"Bearer {owner.token}"},
+            timeout=httpx.Timeout(None, connect=5),
+            trust_env=False,  # a proxy has no business between two processes of one machine
+        ) as response:
+            response.raise_for_status()
+            for line in response.iter_lines():
+                event = json.loads(line)
+                if "error" in event:
+                    raise _as_error(event["error"])
+                yield event
+    except (httpx.HTTPError, json.JSONDecodeError) as error:
+        raise Busy(
+            f"Another LIFT Reader (process {owner.pid}) owns the model and does not answer. "
+            "Close it, or try again in a moment."
+        ) from error
+
+
+def _as_error(data: dict[str, Any]) -> LiftError:
+    error = LiftError(str(data["message"]), code=str(data["code"]))
+    error.exit_status = int(data.get("exit_status", 1))
+    return error
+
+
+def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            given = self.headers.get("Authorization", "")
+            length = int(self.headers.get("Content-Length") or 0)
+            if not secrets.compare_digest(given, f"Bearer {token}"):
+                self.send_error(403)
+                return
+            if self.path != "/ask" or not 0 < length <= MAX_REQUEST_BYTES:
+                self.send_error(400)
+                return
+            arguments = json.loads(self.rfile.read(length))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-ndjson")
+            self.end_headers()
+            events = ask_stream(arguments)
+            try:
+                for event in events:
+                    self._line(event)
+            except LiftError as error:
+                details = {**error.as_json()["error"], "exit_status": error.exit_status}
+                self._line({"error": details})
+            except OSError:
+                events.close()  # type: ignore[attr-defined]  # the asker went away
+
+        def _line(self, event: dict[str, Any]) -> None:
+            self.wfile.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+            self.wfile.flush()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep questions out of logs."""
+
+    return Handler

@@ -1,0 +1,190 @@
+"""LiftJob: one durable job of the library, run in turns by the engine.
+
+It ties the trainer to the job's rows, checkpoints and shelf. A turn ends at each `yield`; what has
+happened until then survives a kill up to the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lift_app.library import Job, Library
+from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
+from lift_app.lifting.estimate import remember_speed
+from lift_app.lifting.memory import Memory
+from lift_app.lifting.progress import Progress
+from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.segments import Segment, cut_segments
+from lift_app.lifting.trainer import StepResult, Trainer
+from lift_app.models.lora import AdapterHost
+from lift_app.models.tokens import load_tokenizer
+from lift_app.settings import Settings
+
+SLOT = "lift"
+
+
+class LiftJob:
+    """A job on its way through segments, training, checking and the shelf."""
+
+    def __init__(self, library: Library, settings: Settings, host: AdapterHost, job: Job) -> None:
+        self.job = job
+        self.trainer: Trainer | None = None
+        self._library = library.for_owner(job.owner)
+        self._settings = settings
+        self._host = host
+        self._saved_at = time.monotonic()
+        self._trained_seconds = 0.0
+        self._trained_tokens = 0
+
+    @property
+    def can_answer(self) -> bool:
+        """True when the slot holds something of this book, even if it is half learned."""
+        return self.trainer is not None and self.trainer.step_done > 0
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where this job's checkpoint stands."""
+        return self._settings.checkpoints / self.job.id
+
+    def turns(self) -> Iterator[None]:
+        """Do the whole job; each `yield` ends a turn.
+
+        Raises:
+            LiftError: with a sentence for the reader; the last checkpoint is kept.
+        """
+        if self._library.adapters.find(self.job.key) is not None:
+            self._finish()
+            return
+        recipe = Recipe.from_json(self.job.recipe)
+        self._record(Progress("segments"))
+        ids, segments = self._segments(recipe)
+        trainer = Trainer(self._host, SLOT, ids, segments, recipe)
+        saved = load_checkpoint(self.checkpoint_folder)
+        if saved is not None:
+            trainer.load_state(saved["trainer"])
+            self._trained_seconds = saved["seconds"]
+            self._trained_tokens = saved["tokens"]
+        self.trainer = trainer
+        self._saved_at = time.monotonic()
+        self._record(
+            Progress(
+                "training",
+                trainer.step_done,
+                trainer.schedule.steps,
+                segment_count=len(segments),
+            )
+        )
+        yield
+        while not trainer.finished:
+            if not self._wanted():
+                return
+            self._record_step(trainer.step())
+            if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
+                self.save_checkpoint()
+            yield
+        self.save_checkpoint()
+        self._remember_speed()
+        memory = Memory(self._host, SLOT, ids, segments)
+        while not memory.finished:
+            if not self._wanted():
+                return
+            memory.step()
+            self._record(Progress("checking", memory.step_done, memory.steps))
+            yield
+        self._publish(memory.segment_losses())
+        self._finish()
+
+    def save_checkpoint(self) -> None:
+        """Write what was learned so far to disk."""
+        if self.trainer is None:
+            return
+        state = {
+            "trainer": self.trainer.state(),
+            "seconds": self._trained_seconds,
+            "tokens": self._trained_tokens,
+        }
+        save_checkpoint(self.checkpoint_folder, state)
+        self._saved_at = time.monotonic()
+
+    def _segments(self, recipe: Recipe) -> tuple[list[int], tuple[Segment, ...]]:
+        text = self._library.books.load(self.job.book_id).text
+        tokenizer = load_tokenizer(self._host.base.identity.path)
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+        segments = cut_segments(encoding.offsets, recipe.segment_length, recipe.stride)
+        return encoding.ids, segments
+
+    def _wanted(self) -> bool:
+        """Obey a reader who pauses or cancels; False when the job has to stop."""
+        wanted = self._library.jobs.get(self.job.id).wanted
+        if wanted == "pause":
+            self.save_checkpoint()
+            self._library.jobs.set_state(self.job.id, "paused")
+        elif wanted == "cancel":
+            drop_checkpoint(self.checkpoint_folder)
+            self._library.jobs.set_state(self.job.id, "cancelled")
+        return wanted == "run"
+
+    def _record_step(self, result: StepResult) -> None:
+        assert self.trainer is not None
+        self._trained_seconds += result.seconds
+        self._trained_tokens += result.tokens
+        self._record(
+            Progress(
+                "training",
+                result.step,
+                self.trainer.schedule.steps,
+                loss=result.loss,
+                tokens_per_second=self.trainer.pace.tokens_per_second,
+                eta_seconds=self.trainer.eta_seconds,
+                segments=result.segments,
+            )
+        )
+
+    def _record(self, progress: Progress) -> None:
+        self._library.jobs.event(self.job.id, progress.to_json())
+
+    def _remember_speed(self) -> None:
+        assert self.trainer is not None
+        if self._trained_seconds > 0:
+            remember_speed(
+                self._library.calibration,
+                weights_sha256=self._host.base.identity.weights_sha256,
+                choice=self._host.base.choice,
+                tokens_per_second=self._trained_tokens / self._trained_seconds,
+            )
+
+    def _publish(self, segment_losses: dict[int, float]) -> None:
+        assert self.trainer is not None
+        trainer = self.trainer
+        self._record(Progress("saving", trainer.step_done, trainer.schedule.steps))
+        known = list(segment_losses.values())
+        summary = {
+            "steps": trainer.step_done,
+            "loss": round(sum(known) / len(known), 4) if known else None,
+            "tokens_trained": self._trained_tokens,
+            "seconds": round(self._trained_seconds, 1),
+            "segments": [
+                None
+                if segment.index not in segment_losses
+                else round(segment_losses[segment.index], 4)
+                for segment in trainer.segments
+            ],
+        }
+        staged = self._library.adapters.staging_folder(self.job.key)
+        self._host.save(SLOT, staged)
+        self._library.adapters.publish(
+            self.job.key,
+            staged,
+            book_id=self.job.book_id,
+            model=self.job.model,
+            recipe=self.job.recipe,
+            summary=summary,
+        )
+
+    def _finish(self) -> None:
+        steps = self.trainer.step_done if self.trainer else 0
+        self._record(Progress("done", steps, steps, adapter=self.job.key))
+        self._library.jobs.set_state(self.job.id, "done")
+        drop_checkpoint(self.checkpoint_folder)

@@ -1,0 +1,60 @@
+"""The errors a reader may see.
+
+The text of each error goes to the reader as it is: what happened, what was kept, what to do.
+`code` is the stable name that `--json` prints; `exit_status` is the command's.
+"""
+
+from __future__ import annotations
+
+
+class LiftError(Exception):
+    """Something failed although the caller did nothing wrong."""
+
+    code = "failure"
+    exit_status = 1
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        """`{"error": {"code", "message"}}`, as every face prints it."""
+        return {"error": {"code": self.code, "message": str(self)}}
+
+
+class CallerError(LiftError):
+    """The caller asked for something that cannot be: a wrong value, a missing file, a bad name."""
+
+    code = "bad_request"
+    exit_status = 2
+
+
+class UnreadableFile(CallerError):
+    """A file that cannot become a book: scanned, encrypted, empty, damaged, or no book at all."""
+
+    code = "unreadable"
+
+
+class NotFound(CallerError):
+    """No book, job, adapter or model of that name."""
+
+    code = "not_found"
+
+
+class ModelUnavailable(LiftError):
+    """The base model could not be fetched, verified or loaded."""
+
+    code = "model_unavailable"
+
+
+class Busy(LiftError):
+    """Another process owns the model and cannot be reached."""
+
+    code = "busy"
+
+
+class Stopped(LiftError):
+    """The work was cancelled or paused before it could finish."""
+
+    code = "stopped"

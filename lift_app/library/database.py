@@ -1,0 +1,206 @@
+"""The SQLite file: who may write, who may read, and how long they wait for each other.
+
+One writer connection a process, guarded by a lock, used through sqlite-utils; any number of
+short-lived read-only connections. Several processes may open the same file. This module knows
+nothing about books or jobs.
+
+sqlite-utils costs more than half a second to import where pandas is installed, so it is imported
+with the first write and never by a command that only reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lift_app.errors import Busy, LiftError
+from lift_app.library import folders, schema
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+BUSY_SECONDS = 10.0
+"""How long one process waits for another one's transaction."""
+
+
+def now() -> str:
+    """The time in UTC as ISO 8601 with milliseconds, as all rows keep it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Database:
+    """A library's index, brought to the newest schema when it is opened.
+
+    Safe to share between threads. Opening an up-to-date file only reads.
+
+    Raises:
+        LiftError: the file was written by a newer version of the program (code `too_new`), or is
+            no database (code `damaged`), or cannot be made.
+        Busy: another process held the file for longer than `BUSY_SECONDS`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._writer: sqlite_utils.Database | None = None
+        with folders.explained("The library could not be opened"):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._explained():
+            if self._needs_migration():
+                self._migrate()
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection that sees one consistent state; rows are `sqlite3.Row`.
+
+        Never waits for a writer. Does not see what an open `write()` has not committed.
+        """
+        with self._explained():
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+            )
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite_utils.Database]:
+        """One transaction on the writer connection; all of it happens, or nothing.
+
+        Within a `write()` of the same thread it is a savepoint of the outer transaction.
+        """
+        with self._lock, self._explained():
+            database = self._open_writer()
+            if database.conn.in_transaction:
+                with database.atomic():
+                    yield database
+                return
+            # IMMEDIATE takes the write lock now and waits for it. A deferred transaction that
+            # reads first fails at its first write when another process wrote in between.
+            database.conn.execute("BEGIN IMMEDIATE")
+            try:
+                with database.atomic():
+                    yield database
+                database.commit()
+            except BaseException:
+                database.rollback()
+                raise
+
+    def empty_log(self) -> None:
+        """Move the write-ahead log into the file and empty it, after something was deleted.
+
+        `secure_delete` overwrites what is deleted in the file, but the log keeps whole pages as
+        they were. Where another process is reading just now, the log stays until the next time.
+        """
+        with self._lock, self._explained():
+            self._open_writer().conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the writer connection. The object may be used again and opens a new one then."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _open_writer(self) -> sqlite_utils.Database:
+        if self._writer is None:
+            import sqlite_utils
+
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            self._writer = sqlite_utils.Database(connection, execute_plugins=False)
+        return self._writer
+
+    def _needs_migration(self) -> bool:
+        if not self.path.exists():
+            return True
+        with self.read() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > schema.VERSION:
+            raise LiftError(
+                f"This library was written by a newer version of LIFT Reader (schema {version}, "
+                f"this one knows {schema.VERSION}). Nothing was changed. Update LIFT Reader, or "
+                "set LIFT_HOME to another folder.",
+                code="too_new",
+            )
+        return version < schema.VERSION
+
+    def _migrate(self) -> None:
+        if sqlite3.sqlite_version_info < schema.OLDEST_SQLITE:
+            oldest = ".".join(map(str, schema.OLDEST_SQLITE))
+            raise LiftError(
+                f"This Python comes with SQLite {sqlite3.sqlite_version}, but LIFT Reader needs "
+                f"{oldest} or newer. Run it with a newer Python."
+            )
+        with self._lock:
+            self._switch_to_wal(self._open_writer().conn)
+            with self.write() as database:
+                # Another process may have migrated while this one waited for the write lock.
+                version = database.execute("PRAGMA user_version").fetchone()[0]
+                if version < schema.VERSION:
+                    schema.migrate(database)
+                    database.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+    @staticmethod
+    def _switch_to_wal(connection: sqlite3.Connection) -> None:
+        """Turn on write-ahead logging; the file remembers it.
+
+        SQLite does not honour the busy timeout for this one statement, hence the loop. Where the
+        file system has no shared memory, SQLite keeps its own default, which works more slowly.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into ones that a reader understands."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            name = getattr(error, "sqlite_errorname", None) or ""
+            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise Busy(
+                    "Another LIFT Reader process is writing to the library. "
+                    "Nothing was changed; try again in a moment."
+                ) from error
+            if name == "SQLITE_FULL":
+                raise LiftError(
+                    "The disk is full. Nothing was changed; make room and try again.",
+                    code="disk_full",
+                ) from error
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+                raise LiftError(
+                    f"The library's index {self.path} is damaged ({error}). Restore it from a "
+                    "backup, or move it away and add the books again.",
+                    code="damaged",
+                ) from error
+            if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")):
+                raise LiftError(
+                    f"The library's index {self.path} cannot be opened ({error}). Check that its "
+                    "folder exists and that you may write to it, or set LIFT_HOME to another one."
+                ) from error
+            raise

@@ -1,0 +1,1 @@
+"""Book -> Adapter: segments, recipe, key, batches, trainer, checkpoints, progress."""

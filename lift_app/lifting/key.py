@@ -1,0 +1,45 @@
+"""The key of an adapter: what it was made of, as one sha256.
+
+Two lifts with the same key are the same lift, so the second one is never trained. Torch-free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from lift_app.lifting.recipe import Recipe
+
+
+def adapter_key(
+    *,
+    owner: str,
+    text_sha256: str,
+    weights_sha256: str,
+    quantisation: str,
+    start: str | None,
+    template_version: str,
+    recipe: Recipe,
+) -> str:
+    """sha256 of canonical JSON of everything that shapes an adapter, in hex.
+
+    Args:
+        owner: whose shelf it stands on; adapters are never shared between owners.
+        text_sha256: hash of the book's text.
+        weights_sha256: identity of the base model's weights.
+        quantisation: `none` or `nf4`.
+        start: key of the pre-LIFT SFT start it is trained on, if any.
+        template_version: version of the prompt template.
+        recipe: the resolved recipe.
+    """
+    parts = {
+        "owner": owner,
+        "text": text_sha256,
+        "weights": weights_sha256,
+        "quantisation": quantisation,
+        "start": start,
+        "template": template_version,
+        "recipe": recipe.sha256,
+    }
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

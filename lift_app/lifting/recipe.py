@@ -1,0 +1,158 @@
+"""Recipe: every number that shapes a lift.
+
+Frozen and hashable, because it is part of an adapter's key. Torch-free, because finding a lifted
+book on the shelf must not load a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from lift_app.errors import CallerError
+from lift_app.lifting.segments import segment_bounds, trained_tokens
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Numbers of one lift. Lengths are in tokens, rates are per optimizer step."""
+
+    name: str = "standard"
+    """What a reader calls it. Not part of the hash: the numbers alone decide."""
+    segment_length: int = 256
+    """l: tokens in a segment."""
+    stride: int = 96
+    """s: tokens between the starts of two segments; 3/8 l in the papers."""
+    epochs: int = 2
+    """How often every segment is seen."""
+    batch_segments: int = 2
+    """Segments in an optimizer step. Many small updates beat few large ones."""
+    rank: int = 16
+    """LoRA rank."""
+    alpha: int = 32
+    """LoRA alpha; the update is scaled by alpha / rank."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
+    warmup: float = 0.1
+    """Share of the steps in which the rate rises linearly."""
+    final_rate: float = 0.1
+    """Share of the peak rate at which the cosine decay ends."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient."""
+    seed: int = 0
+    """Seed of the adapter's first weights and of the order of the segments."""
+
+    def __post_init__(self) -> None:
+        positive = ("segment_length", "stride", "epochs", "batch_segments", "rank", "alpha")
+        for name in positive:
+            if getattr(self, name) < 1:
+                raise CallerError(f"Recipe: {name} must be at least 1, not {getattr(self, name)}.")
+        if self.stride > self.segment_length:
+            raise CallerError(
+                f"Recipe: stride ({self.stride}) must not exceed segment_length "
+                f"({self.segment_length}), or tokens would be lost."
+            )
+        if self.learning_rate <= 0 or self.gradient_clip <= 0:
+            raise CallerError("Recipe: learning_rate and gradient_clip must be above 0.")
+        if not (0 <= self.warmup <= 1 and 0 <= self.final_rate <= 1):
+            raise CallerError("Recipe: warmup and final_rate are shares between 0 and 1.")
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as a plain dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """The inverse of `to_json`.
+
+        Raises:
+            CallerError: a field is unknown or has the wrong type.
+        """
+        return cls().with_values(data)
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """This recipe with some fields changed; numbers may be given as text.
+
+        Raises:
+            CallerError: a field is unknown or its value is no number.
+        """
+        known: dict[str, Any] = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        changed: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise CallerError(f"A recipe has no {name!r}. It has: {', '.join(known)}.")
+            try:
+                changed[name] = known[name](value)
+            except (TypeError, ValueError):
+                raise CallerError(f"Recipe: {name} cannot be {value!r}.") from None
+        return replace(self, **changed)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every number, in hex. Recipes of different names can be the same recipe."""
+        numbers = {key: value for key, value in asdict(self).items() if key != "name"}
+        return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
+
+    def steps(self, tokens: int) -> int:
+        """Optimizer steps for a book of `tokens` tokens."""
+        segments = len(segment_bounds(tokens, self.segment_length, self.stride))
+        return -(-self.epochs * segments // self.batch_segments)
+
+    def trained_tokens(self, tokens: int) -> int:
+        """Tokens trained for a book of `tokens` tokens, over all epochs."""
+        return self.epochs * trained_tokens(tokens, self.segment_length, self.stride)
+
+
+RECIPES: dict[str, tuple[Recipe, str]] = {
+    "quick": (
+        Recipe(name="quick", epochs=1),
+        "One gentle pass over the book.",
+    ),
+    "standard": (
+        Recipe(name="standard"),
+        "Two passes: what is remembered grows, and reading a page is not harmed.",
+    ),
+    "deep": (
+        Recipe(name="deep", epochs=3, rank=32, alpha=64, learning_rate=6e-4),
+        "Three slower passes with a larger adapter.",
+    ),
+    "paper": (
+        Recipe(
+            name="paper",
+            segment_length=2048,
+            stride=768,
+            epochs=8,
+            batch_segments=1,
+            learning_rate=2e-4,
+        ),
+        "The papers' own segments: 2,048 tokens every 768. Slow without a GPU.",
+    ),
+}
+"""Recipes by name, each with the reason a reader is shown."""
+
+
+def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None = None) -> Recipe:
+    """Find a recipe and fit it to a model's window.
+
+    Segments longer than the window are shortened to it, with the stride in the same proportion.
+
+    Args:
+        name: a key of `RECIPES`.
+        window: tokens that the base model can see at once.
+        values: fields to change.
+
+    Raises:
+        CallerError: no such recipe or field.
+    """
+    if name not in RECIPES:
+        raise CallerError(f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.")
+    recipe = RECIPES[name][0].with_values(values or {})
+    if recipe.segment_length <= window:
+        return recipe
+    stride = max(1, recipe.stride * window // recipe.segment_length)
+    return replace(recipe, segment_length=window, stride=stride)

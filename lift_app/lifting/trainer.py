@@ -1,0 +1,147 @@
+"""Trainer: turns the segments of a book into an adapter, one optimizer step at a time.
+
+It never loops by itself: the engine calls `step()`, so that answers can stand between two steps.
+It knows the adapter only by its slot, and nothing of jobs, files or the library.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lift_app.errors import LiftError
+from lift_app.lifting.objective import equal_lengths, token_losses
+from lift_app.lifting.progress import Pace
+from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.schedule import Schedule
+from lift_app.lifting.segments import Segment
+from lift_app.models.lora import AdapterHost
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimizer step did."""
+
+    step: int
+    """Steps finished, this one included."""
+    loss: float
+    """Mean loss of the step's tokens, in nats."""
+    tokens: int
+    segments: dict[int, float]
+    """Mean loss of each segment before this step's update."""
+    seconds: float
+
+
+class Trainer:
+    """One lift in progress.
+
+    Args:
+        host: the base model with its adapter slots.
+        slot: the slot that is trained; it is reset by the recipe's seed.
+        ids: token ids of the whole book.
+        segments: its windows, from `cut_segments`.
+        recipe: every number of the lift.
+
+    Raises:
+        LiftError: later, from `step()`, if the loss stops being a number.
+    """
+
+    def __init__(
+        self,
+        host: AdapterHost,
+        slot: str,
+        ids: Sequence[int],
+        segments: Sequence[Segment],
+        recipe: Recipe,
+    ) -> None:
+        self.recipe = recipe
+        self.segments = segments
+        self.schedule = Schedule(recipe, len(segments))
+        self.step_done = 0
+        self.pace = Pace()
+        self._host = host
+        self._slot = slot
+        self._ids = torch.tensor(ids, dtype=torch.long, device=host.base.device)
+        host.reset(slot, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
+        self._optimizer = torch.optim.AdamW(
+            host.parameters(slot), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+
+    @property
+    def finished(self) -> bool:
+        """True when every step is done."""
+        return self.step_done >= self.schedule.steps
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds that the remaining steps will take at the present pace."""
+        left = sum(
+            len(self.segments[index])
+            for step in range(self.step_done, self.schedule.steps)
+            for index in self.schedule.batch(step)
+        )
+        return self.pace.seconds_for(left)
+
+    def step(self) -> StepResult:
+        """Train on the next batch.
+
+        The loss is summed over the segments and divided by their tokens, so a short last segment
+        weighs as much as its tokens do (L_input is a sum over tokens).
+
+        Raises:
+            LiftError: the loss is not finite; nothing was changed.
+        """
+        began = time.perf_counter()
+        batch = self.schedule.batch(self.step_done)
+        rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
+        predicted = max(1, sum(len(row) - 1 for row in rows))
+        segment_losses: dict[int, float] = {}
+        total = 0.0
+        with self._host.training(self._slot):
+            self._optimizer.zero_grad(set_to_none=True)
+            for positions, ids in equal_lengths(rows):
+                if ids.shape[1] < 2:
+                    continue  # a book of a single token predicts nothing
+                losses = token_losses(self._host.model, ids)
+                (losses.sum() / predicted).backward()
+                total += losses.detach().sum().item()
+                means = losses.detach().mean(dim=1).tolist()
+                segment_losses.update(zip((batch[p] for p in positions), means, strict=True))
+            loss = total / predicted
+            if not torch.isfinite(torch.tensor(loss)):
+                raise LiftError(
+                    "The training loss is no longer a number, so the lift was stopped. "
+                    "Try the recipe 'quick' or a smaller learning_rate.",
+                    code="diverged",
+                )
+            torch.nn.utils.clip_grad_norm_(
+                self._host.parameters(self._slot), self.recipe.gradient_clip
+            )
+            for group in self._optimizer.param_groups:
+                group["lr"] = self.schedule.learning_rate(self.step_done)
+            self._optimizer.step()
+        self.step_done += 1
+        seconds = time.perf_counter() - began
+        tokens = sum(len(row) for row in rows)
+        self.pace.add(tokens, seconds)
+        return StepResult(self.step_done, loss, tokens, segment_losses, seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed lift needs besides the recipe and the book."""
+        return {
+            "step": self.step_done,
+            "adapter": self._host.state(self._slot),
+            "optimizer": self._optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue where `state()` was taken."""
+        self._host.load_state(self._slot, state["adapter"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        self.step_done = int(state["step"])

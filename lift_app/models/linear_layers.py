@@ -1,0 +1,60 @@
+"""Which layers of a model an adapter can sit on, and what they are called.
+
+Knows the types of layers and PEFT's way of naming them; holds no state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+
+def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Linear layers by full name, in the model's order, without the output layer.
+
+    Found by type, so that any architecture and any quantised linear layer (they derive from
+    `nn.Linear`) is found.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    output = model.get_output_embeddings()  # type: ignore[operator]
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module is not output
+    }
+
+
+def features(layer: Any) -> tuple[int, int]:
+    """Numbers of inputs and outputs; a packed 4-bit weight does not tell, its layer does."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    return layer.weight.shape[0], layer.weight.shape[1]
+
+
+def remove_adapters(model: nn.Module) -> None:
+    """Put the plain layers back that an earlier host has wrapped."""
+    from peft.tuners.lora import LoraLayer
+
+    wrapped = [(name, m) for name, m in model.named_modules() if isinstance(m, LoraLayer)]
+    for name, layer in wrapped:
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, layer.get_base_layer())
+
+
+def matches(name: str, target: str) -> bool:
+    """Whether a target (a full name or its last parts) means this layer, as PEFT reads it."""
+    return name == target or name.endswith(f".{target}")
+
+
+def last_parts(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The different last parts of layer names, sorted."""
+    return tuple(sorted({name.rpartition(".")[2] for name in names}))
+
+
+def shortest_targets(targets: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The shortest way to say `targets` to PEFT: last parts where those mean no other layer."""
+    parts = last_parts(targets)
+    meant = {name for name in names if name.rpartition(".")[2] in parts}
+    return parts if meant == set(targets) else targets

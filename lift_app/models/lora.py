@@ -1,0 +1,400 @@
+"""Adapters on a base model: named slots that are trained, switched, loaded and saved.
+
+The one place that touches PEFT. An `AdapterHost` puts LoRA layers into the base model and owns
+which slot they use, with which strength, and which parameters may learn. That is a property of the
+model object, so a host belongs to one thread. It knows nothing about books, losses or prompts.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lift_app.errors import CallerError, LiftError
+from lift_app.models.adapter_file import (
+    PEFT_PREFIX,
+    AdapterFile,
+    check_base,
+    read_adapter,
+    write_adapter,
+)
+from lift_app.models.base_model import BaseModel
+from lift_app.models.linear_layers import (
+    features,
+    last_parts,
+    linear_layers,
+    matches,
+    remove_adapters,
+    shortest_targets,
+)
+
+ALL_LINEAR = "all-linear"
+"""Every linear layer but the output layer: attention and MLP (METHOD: rank 4-16, MLPs included)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Rank and full layer names, in the model's order: what in-place changes must keep."""
+
+    rank: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Mode:
+    """What the adapter layers are set to at a moment."""
+
+    slot: str | None = None
+    strength: float = 1.0
+    training: bool = False
+
+
+@dataclass
+class _Slot:
+    shape: Shape
+    alpha: float
+
+
+class AdapterHost:
+    """Named LoRA slots on one base model.
+
+    Nothing is active outside of `training`, `active` and `disabled`; these nest, and each restores
+    exactly what was before, so an answer between two training steps leaves no trace in the lift.
+    A new host takes the model over: an older one of the same model must not be used any more.
+    """
+
+    def __init__(self, base: BaseModel) -> None:
+        self.base = base
+        remove_adapters(base.model)
+        layers = linear_layers(base.model)
+        self._names = tuple(layers)
+        self._features = {name: features(layer) for name, layer in layers.items()}
+        self._peft: Any = None
+        self._slots: dict[str, _Slot] = {}
+        self._layers: dict[str, Any] = {}
+        self._modules: list[nn.Module] = []
+        self._mode = _Mode()
+
+    @property
+    def model(self) -> Any:
+        """The module to call; adapters are inside of it."""
+        return self.base.model
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the slots that hold an adapter."""
+        return tuple(self._slots)
+
+    def reset(
+        self,
+        slot: str,
+        rank: int,
+        alpha: float,
+        targets: str | tuple[str, ...] = ALL_LINEAR,
+        seed: int = 0,
+    ) -> None:
+        """Put a fresh adapter into a slot: A is Kaiming uniform by the seed, B is zero.
+
+        The values depend on the seed and the shape alone; the global random generator is neither
+        read nor moved. With the shape that the slot has, its parameters stay the same objects.
+
+        Args:
+            slot: name of the slot.
+            rank: rank of the update of each layer.
+            alpha: the update is scaled by alpha / rank.
+            targets: `ALL_LINEAR`, or the last parts of layer names (`("q_proj", "v_proj")`).
+            seed: of the generator that draws A.
+
+        Raises:
+            CallerError: rank below 1, alpha not above 0, or a target that no layer has.
+        """
+        if rank < 1 or not alpha > 0:
+            raise CallerError(f"An adapter needs rank >= 1 and alpha > 0, not {rank} and {alpha}.")
+        self._prepare(slot, Shape(rank, self._resolve(targets)), alpha)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name in self._slots[slot].shape.targets:
+                down, up = self._pair(slot, name)
+                fresh = torch.empty(down.shape, dtype=torch.float32)
+                nn.init.kaiming_uniform_(fresh, a=math.sqrt(5), generator=generator)
+                down.copy_(fresh)
+                up.zero_()
+                down.grad = up.grad = None
+
+    def load(self, slot: str, folder: Path) -> None:
+        """Load a PEFT LoRA folder into a slot.
+
+        Args:
+            slot: name of the slot; in place if it has the same shape.
+            folder: holds `adapter_config.json` and `adapter_model.safetensors`.
+
+        Raises:
+            LiftError: damaged files, pickle, another base model, shapes that do not fit. The slot
+                then is as it was.
+        """
+        found = read_adapter(folder)
+        check_base(found, folder, self.base.identity)
+        shape = Shape(found.rank, self._targets_of(found, folder))
+        self._check_tensors(found.tensors, shape, str(folder))
+        self._prepare(slot, shape, found.alpha)
+        self._copy(slot, found.tensors)
+
+    def save(self, slot: str, folder: Path) -> None:
+        """Write a slot as a plain PEFT folder (float32 safetensors and its configuration).
+
+        Args:
+            slot: name of the slot.
+            folder: made if it is not there.
+
+        Raises:
+            CallerError: the slot holds no adapter.
+        """
+        kept = self._slot(slot)
+        write_adapter(
+            folder,
+            AdapterFile(
+                rank=kept.shape.rank,
+                alpha=kept.alpha,
+                target_modules=shortest_targets(kept.shape.targets, self._names),
+                tensors=self.state(slot),
+                base_name=self.base.identity.name,
+                base_sha256=self.base.identity.weights_sha256,
+            ),
+        )
+
+    def drop(self, slot: str) -> None:
+        """Empty a slot and give back its memory; nothing happens if it is empty."""
+        if slot not in self._slots:
+            return
+        self._require_idle(slot)
+        del self._slots[slot]
+        self._peft.delete_adapter(slot)
+        self._apply(self._mode)
+
+    def state(self, slot: str) -> dict[str, Tensor]:
+        """A copy of a slot's weights on the CPU, named as in a PEFT file.
+
+        `...lora_A.weight` has shape (rank, inputs), `...lora_B.weight` (outputs, rank); float32.
+
+        Raises:
+            CallerError: the slot holds no adapter.
+        """
+        return {n: p.detach().to("cpu", copy=True) for n, p in self._named(slot).items()}
+
+    def load_state(self, slot: str, state: Mapping[str, Tensor]) -> None:
+        """Copy weights from `state` into the slot's parameters, in place.
+
+        Raises:
+            CallerError: the slot holds no adapter.
+            LiftError: names or shapes that are not the slot's; the slot then is as it was.
+        """
+        self._check_tensors(state, self._slot(slot).shape, f"the state for slot {slot}")
+        self._copy(slot, state)
+
+    def parameters(self, slot: str) -> list[nn.Parameter]:
+        """The slot's parameters in a fixed order: A and B of each layer.
+
+        Raises:
+            CallerError: the slot holds no adapter.
+        """
+        return list(self._named(slot).values())
+
+    @contextmanager
+    def training(self, slot: str) -> Iterator[Any]:
+        """The slot is on and may learn: train mode, gradients for its parameters alone.
+
+        Raises:
+            CallerError: the slot holds no adapter.
+        """
+        self._slot(slot)
+        with torch.enable_grad(), self._switched(_Mode(slot, 1.0, training=True)):
+            yield self.model
+
+    @contextmanager
+    def active(self, slot: str, strength: float = 1.0) -> Iterator[Any]:
+        """The slot is on for reading: eval mode, no gradients.
+
+        Args:
+            slot: name of the slot.
+            strength: factor on the adapter's update, 0 to 1; 0 is the same as `disabled`.
+
+        Raises:
+            CallerError: the slot holds no adapter, or the strength is not between 0 and 1.
+        """
+        self._slot(slot)
+        if not 0 <= strength <= 1:
+            raise CallerError(f"The strength is {strength}, but it must lie between 0 and 1.")
+        mode = _Mode(slot, strength) if strength else _Mode()
+        with torch.no_grad(), self._switched(mode):
+            yield self.model
+
+    @contextmanager
+    def disabled(self) -> Iterator[Any]:
+        """The base model alone: eval mode, no gradients."""
+        with torch.no_grad(), self._switched(_Mode()):
+            yield self.model
+
+    @contextmanager
+    def _switched(self, mode: _Mode) -> Iterator[None]:
+        before = self._mode
+        self._apply(mode)
+        try:
+            yield
+        finally:
+            self._apply(before)
+
+    def _apply(self, mode: _Mode) -> None:
+        """Set every adapter layer to `mode`.
+
+        PEFT's own switches set gradient flags as a side effect, for all slots of a layer; so the
+        flags are written here afterwards, from `mode` alone.
+        """
+        before, self._mode = self._mode.slot, mode
+        for layer in self._layers.values():
+            if before is not None:
+                layer.set_scale(before, 1.0)
+            if mode.slot is None:
+                layer.enable_adapters(False)
+            else:
+                layer.set_adapter([mode.slot], inference_mode=not mode.training)
+                # enable_adapters(True) would turn gradients on again.
+                layer._disable_adapters = False
+                layer.set_scale(mode.slot, mode.strength)
+        if self.model.training != mode.training:
+            # As model.train(), which takes ten times as long through nn.Module.__setattr__.
+            for module in self._modules:
+                module.__dict__["training"] = mode.training
+
+    def _prepare(self, slot: str, shape: Shape, alpha: float) -> None:
+        """Make sure that the slot has LoRA layers of this shape; their values are whatever."""
+        kept = self._slots.get(slot)
+        if kept is not None and kept.shape == shape:
+            if kept.alpha != alpha:
+                self._require_idle(slot)
+                kept.alpha = alpha
+                for name in shape.targets:
+                    self._layers[name].lora_alpha[slot] = alpha
+                    self._layers[name].set_scale(slot, 1.0)
+            return
+        self.drop(slot)
+        self._add(slot, shape, alpha)
+        self._slots[slot] = _Slot(shape, alpha)
+        self._apply(self._mode)
+
+    def _add(self, slot: str, shape: Shape, alpha: float) -> None:
+        from peft import LoraConfig, PeftModel
+        from peft.tuners.lora import LoraLayer
+
+        config = LoraConfig(
+            r=shape.rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]
+            target_modules=list(shortest_targets(shape.targets, self._names)),
+            lora_dropout=0.0,
+            bias="none",
+            task_type="CAUSAL_LM",
+        )
+        # PEFT draws its own first values; the generator of everybody else must not notice.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if self._peft is None:
+                self._peft = PeftModel(self.base.model, config, adapter_name=slot)
+            else:
+                self._peft.add_adapter(slot, config)
+        self._layers = {
+            name: module
+            for name, module in self.base.model.named_modules()
+            if isinstance(module, LoraLayer)
+        }
+        self._modules = list(self.base.model.modules())
+        self.base.model.requires_grad_(False)
+
+    def _resolve(self, targets: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Full names of the layers that `targets` means, in the model's order."""
+        if targets == ALL_LINEAR:
+            return self._names
+        wanted = (targets,) if isinstance(targets, str) else tuple(targets)
+        for target in wanted:
+            if not any(matches(name, target) for name in self._names):
+                raise CallerError(
+                    f"The base model {self.base.identity.name} has no linear layer {target!r}; it "
+                    f"has {', '.join(last_parts(self._names))}."
+                )
+        return tuple(
+            name for name in self._names if any(matches(name, target) for target in wanted)
+        )
+
+    def _targets_of(self, found: AdapterFile, folder: Path) -> tuple[str, ...]:
+        """The layers that an adapter file should hold, by its own configuration."""
+        if found.target_modules == (ALL_LINEAR,):
+            return self._names
+        targets = tuple(
+            name
+            for name in self._names
+            if any(matches(name, target) for target in found.target_modules)
+        )
+        if not targets:
+            raise LiftError(
+                f"The adapter in {folder} is for layers ({', '.join(found.target_modules)}) that "
+                f"the base model {self.base.identity.name} does not have. Load the model that it "
+                "was made on.",
+                code="base_mismatch",
+            )
+        return targets
+
+    def _check_tensors(self, tensors: Mapping[str, Tensor], shape: Shape, where: str) -> None:
+        expected = dict(self._expected_shapes(shape))
+        for name in sorted(expected.keys() | tensors.keys()):
+            if name not in tensors:
+                raise LiftError(f"{where} is incomplete: {name} is missing.", code="damaged")
+            if name not in expected:
+                raise LiftError(
+                    f"{where} holds {name}, which belongs to no adapted layer of the base model "
+                    f"{self.base.identity.name}.",
+                    code="base_mismatch",
+                )
+            if tuple(tensors[name].shape) != expected[name]:
+                raise LiftError(
+                    f"{where} does not fit the base model {self.base.identity.name}: {name} has "
+                    f"shape {tuple(tensors[name].shape)}, expected {expected[name]}.",
+                    code="base_mismatch",
+                )
+
+    def _expected_shapes(self, shape: Shape) -> Iterator[tuple[str, tuple[int, int]]]:
+        for name in shape.targets:
+            inputs, outputs = self._features[name]
+            yield f"{PEFT_PREFIX}{name}.lora_A.weight", (shape.rank, inputs)
+            yield f"{PEFT_PREFIX}{name}.lora_B.weight", (outputs, shape.rank)
+
+    def _slot(self, slot: str) -> _Slot:
+        if slot not in self._slots:
+            raise CallerError(f"There is no adapter in slot {slot!r}.")
+        return self._slots[slot]
+
+    def _pair(self, slot: str, name: str) -> tuple[nn.Parameter, nn.Parameter]:
+        layer = self._layers[name]
+        return layer.lora_A[slot].weight, layer.lora_B[slot].weight
+
+    def _named(self, slot: str) -> dict[str, nn.Parameter]:
+        named = {}
+        for name in self._slot(slot).shape.targets:
+            down, up = self._pair(slot, name)
+            named[f"{PEFT_PREFIX}{name}.lora_A.weight"] = down
+            named[f"{PEFT_PREFIX}{name}.lora_B.weight"] = up
+        return named
+
+    def _copy(self, slot: str, state: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self._named(slot).items():
+                parameter.copy_(state[name])
+
+    def _require_idle(self, slot: str) -> None:
+        if self._mode.slot == slot:
+            raise RuntimeError(f"slot {slot!r} is in use and cannot change its shape now")

@@ -1,0 +1,646 @@
+"""Reader: the Python face. The command line and the app say the same verbs and get the same dicts.
+
+A Reader takes the model of its library if no other process has it; otherwise lifts go to the
+owner through the job table and questions through its hand-off. Importing this module is cheap:
+torch comes in only with the engine's thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lift_app.answering.question import ARMS, TEMPLATE_VERSION, Question
+from lift_app.engine.status import job_status
+from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
+from lift_app.library import BookRow, Job, Library
+from lift_app.lifting.estimate import estimate
+from lift_app.lifting.key import adapter_key
+from lift_app.lifting.recipe import RECIPES, Recipe, resolve_recipe
+from lift_app.models.catalogue import CATALOGUE, find_model
+from lift_app.models.device import Choice, choose_device
+from lift_app.models.identity import ModelFolder
+from lift_app.models.provision import ensure_model, find_present
+from lift_app.models.tokens import count_tokens
+from lift_app.settings import Settings
+
+if TYPE_CHECKING:
+    from lift_app.answering.answer import Answer
+    from lift_app.engine.engine import Engine
+    from lift_app.engine.hand_off import HandOff
+    from lift_app.engine.lock import HomeLock
+    from lift_app.reading import FileReader
+
+TOKENS_PER_WORD = 1.33
+"""Guess while no tokenizer is on this machine; the report says that it is one."""
+POLL_SECONDS = 0.1
+ENDED = ("done", "failed", "cancelled", "paused")
+
+
+class Reader:
+    """A shelf of books that can be learned and asked.
+
+    Use it as a context manager, or call `close()`: a lift in progress is then checkpointed.
+
+    Args:
+        settings: every knob; read from the environment by default.
+        preload: take the model and load it now, as the app does.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
+        self.settings = settings or Settings.from_environment()
+        self.library = Library.open(self.settings)
+        self._guard = threading.RLock()
+        self._files: FileReader | None = None
+        self._lock: HomeLock | None = None
+        self._engine: Engine | None = None
+        self._hand_off: HandOff | None = None
+        self._running_stops: set[threading.Event] = set()
+        self._preload = preload
+        if preload:
+            self._own_engine(lifting=True)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Checkpoint a running lift, stop the engine and the process that reads files."""
+        with self._guard:
+            if self._hand_off is not None:
+                self._hand_off.close()
+            if self._engine is not None:
+                self._engine.close()
+            if self._lock is not None:
+                self._lock.release()
+            if self._files is not None:
+                self._files.close()
+            self._hand_off = self._engine = self._lock = self._files = None
+            self.library.close()
+
+    # Books
+
+    def add(
+        self, path: str | Path, *, title: str | None = None, encoding: str | None = None
+    ) -> dict[str, Any]:
+        """Read a file into the library. The same file twice is the same book.
+
+        Returns:
+            `id`, `title`, `author`, `format`, `pages`, `words`, `tokens`, `tokens_exact`, `new`,
+            `chapters` and `report`, with the minutes that a lift is expected to take.
+
+        Raises:
+            UnreadableFile: the file cannot become a book; nothing was stored.
+        """
+        path = Path(path).expanduser()
+        if not path.is_file():
+            raise CallerError(f"There is no file {path}.", code="no_such_file")
+        book = self._file_reader().read(path, encoding=encoding, title=title)
+        tokens, exact = self._count_tokens(book.text)
+        row = self.library.books.add(book, path, tokens, exact, replace_text=encoding is not None)
+        return self._describe(row) | {"new": row.new}
+
+    def books(self) -> list[dict[str, Any]]:
+        """Every book on the shelf, newest first, with its adapter and its unfinished job."""
+        jobs = {job.book_id: job for job in reversed(self.library.jobs.list())}
+        return [self._spine(row, jobs.get(row.id)) for row in self.library.books.list()]
+
+    def show(self, book: str) -> dict[str, Any]:
+        """One book with its chapters, report, adapters and chats."""
+        row = self.library.books.find(book)
+        return {
+            **self._spine(row, self._last_job(row.id)),
+            **self._describe(row),
+            "adapters": [a.to_json() for a in self.library.adapters.for_book(row.id)],
+            "chats": self.chats(row.id),
+        }
+
+    def page(self, book: str, number: int) -> dict[str, Any]:
+        """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""
+        row = self.library.books.find(book)
+        page = self.library.books.page(row.id, number)
+        chapters = self.library.books.chapters(row.id)
+        return {
+            "number": page.number,
+            "label": page.label,
+            "chapter": None if page.chapter is None else chapters[page.chapter].title,
+            "text": page.text,
+            "pages": row.pages,
+        }
+
+    def rm(self, book: str) -> dict[str, Any]:
+        """Delete a book and everything of it: text, file, adapters, jobs, chats."""
+        row = self.library.books.find(book)
+        for job in self.library.jobs.list(unfinished=True, book_id=row.id):
+            self.cancel(job.id)
+            self._wait_until_ended(job.id)
+        self.library.books.delete(row.id)
+        return {"removed": row.id, "title": row.title}
+
+    def sample_book(self) -> Path:
+        """The short book that comes with the project."""
+        return Path(__file__).resolve().parent.parent / "data" / "sample_book.md"
+
+    # Lifts
+
+    def start_tune(
+        self,
+        book: str,
+        *,
+        recipe: str | None = None,
+        model: str | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Queue a lift and return at once.
+
+        Args:
+            book: id, unique prefix or title.
+            recipe: a name of `recipes()`.
+            model: base model; the setting by default.
+            values: fields of the recipe to change.
+
+        Returns:
+            The status of the job; or `{"stage": "done", "adapter", "cached"}` if the same lift
+            already stands on the shelf.
+        """
+        row = self.library.books.find(book)
+        model = model or self.settings.model
+        folder = self._present_model(model)
+        plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
+        key = self._key(row, folder, plan)
+        if self.library.adapters.find(key) is not None:
+            return {"stage": "done", "adapter": key, "cached": True}
+        job = self.library.jobs.create(row.id, key, model, plan.to_json())
+        if job.state == "paused":
+            self.library.jobs.request(job.id, "run")
+        engine = self._own_engine(lifting=True)
+        if engine is not None:
+            engine.wake()
+        return self.status(job.id)
+
+    def tune(
+        self,
+        book: str,
+        *,
+        recipe: str | None = None,
+        model: str | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Lift a book and yield its progress; the last one is `{"stage": "done", "adapter"}`.
+
+        Fetches the base model first if it is not on this machine. If the caller stops listening,
+        the lift goes on as long as the process that owns the model lives.
+
+        Raises:
+            LiftError: the lift failed, was paused or was cancelled.
+        """
+        row = self.library.books.find(book)
+        yield from self._fetch_model(model or self.settings.model)
+        started = self.start_tune(row.id, recipe=recipe, model=model, values=values)
+        if started.get("cached"):
+            yield started
+            return
+        yield from self._follow(started["job"], seen=started["last_event"])
+
+    def status(self, ref: str) -> dict[str, Any]:
+        """Where a lift stands; `ref` is a job, or a book whose newest lift is meant."""
+        job = self._find_job(ref)
+        return job_status(self.library, job)
+
+    def pause(self, ref: str) -> dict[str, Any]:
+        """Pause a lift after its present step; it keeps what it has learned."""
+        return self._request(ref, "pause")
+
+    def resume(self, ref: str) -> dict[str, Any]:
+        """Go on with a paused lift from its checkpoint."""
+        return self._request(ref, "run")
+
+    def cancel(self, ref: str) -> dict[str, Any]:
+        """End a lift and drop its checkpoint; the book stays."""
+        return self._request(ref, "cancel")
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Status of every lift, newest first."""
+        return [job_status(self.library, job) for job in self.library.jobs.list()]
+
+    # Questions
+
+    def ask(self, book: str, question: str, **arguments: Any) -> dict[str, Any]:
+        """Ask a book; arguments as `ask_stream`. Returns the whole answer as a dict."""
+        answer: dict[str, Any] = {}
+        for event in self.ask_stream(book, question, **arguments):
+            answer = event.get("answer", answer)
+        return answer
+
+    def ask_stream(
+        self,
+        book: str,
+        question: str,
+        *,
+        arm: str | None = None,
+        evidence: bool = True,
+        strength: float = 1.0,
+        chat: str | None = None,
+        model: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Ask a book and stream the answer.
+
+        Args:
+            book: id, unique prefix or title.
+            question: what the reader wants to know.
+            arm: `ICL`, `LIFT_only` or `LIFT+ICL`; by default LIFT+ICL once the book is learned.
+            evidence: put passages found for the question into the context.
+            strength: of the adapter, 0 to 1.
+            chat: id of a chat, whose earlier turns are read and to which this one is added.
+            model: base model; the setting by default.
+
+        Yields:
+            `{"text": piece}` while it is written, then `{"answer": {...}}`.
+
+        Raises:
+            LiftError: with a sentence for the reader.
+        """
+        row = self.library.books.find(book)
+        turns = self._history(chat)
+        arguments: dict[str, Any] = {
+            "book": row.id,
+            "question": question,
+            "arm": arm,
+            "evidence": bool(evidence),
+            "strength": strength,
+            "history": turns,
+            "model": model or self.settings.model,
+        }
+        self._present_model(arguments["model"])
+        answer: dict[str, Any] | None = None
+        for event in self._ask_anywhere(arguments):
+            answer = event.get("answer", answer)
+            if answer is not None and chat is not None and "answer" in event:
+                self.library.chats.add_message(chat, "user", arguments["question"], None)
+                self.library.chats.add_message(chat, "assistant", answer["answer"], answer)
+            yield event
+
+    def stop_answer(self) -> None:
+        """Cut running answers short; what was written so far is kept."""
+        for stop in list(self._running_stops):
+            stop.set()
+
+    # Chats
+
+    def new_chat(self, book: str, title: str = "New conversation") -> dict[str, Any]:
+        """Begin a conversation about a book."""
+        row = self.library.books.find(book)
+        return self.library.chats.create(row.id, title).to_json()
+
+    def chats(self, book: str) -> list[dict[str, Any]]:
+        """Conversations about a book, newest first."""
+        row = self.library.books.find(book)
+        return [chat.to_json() for chat in self.library.chats.list(row.id)]
+
+    def messages(self, chat: str) -> list[dict[str, Any]]:
+        """Messages of a conversation in order: `role`, `content`, `answer`, `created`."""
+        return [message.to_json() for message in self.library.chats.messages(chat)]
+
+    def delete_chat(self, chat: str) -> None:
+        """Delete a conversation and its messages."""
+        self.library.chats.delete(chat)
+
+    # What there is
+
+    def adapters(self) -> list[dict[str, Any]]:
+        """Every adapter on the shelf."""
+        return [adapter.to_json() for adapter in self.library.adapters.list()]
+
+    def recipes(self) -> list[dict[str, Any]]:
+        """Recipes by name, with their numbers and the reason for them."""
+        return [
+            {"name": name, "reason": reason, **recipe.to_json()}
+            for name, (recipe, reason) in RECIPES.items()
+        ]
+
+    def models(self) -> list[dict[str, Any]]:
+        """Base models of the catalogue, and which of them are on this machine."""
+        chosen = find_model(self.settings.model)
+        entries = list(CATALOGUE)
+        if chosen not in entries:
+            entries.insert(0, chosen)
+        return [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "parameters": entry.parameters,
+                "window": entry.window,
+                "licence": entry.licence,
+                "minimum_memory_gb": entry.minimum_memory_gb,
+                "note": entry.note,
+                "present": find_present(entry, self.settings) is not None,
+                "chosen": entry == chosen,
+            }
+            for entry in entries
+        ]
+
+    def fetch_model(self, model: str | None = None) -> Iterator[dict[str, Any]]:
+        """Fetch and convert a base model; yields progress, the last one has stage `ready`."""
+        yield from self._fetch_model(model or self.settings.model)
+        yield {"stage": "ready", "model": model or self.settings.model}
+
+    def model_state(self) -> dict[str, Any]:
+        """What the model is doing: `state`, `message`, `progress`, `device`, `precision`, `reason`.
+
+        An app whose model was taken by another process takes it over here when that one ends.
+        """
+        engine = self._own_engine(lifting=True) if self._preload else self._engine
+        if engine is not None:
+            return dict(vars(engine.model_state))
+        choice = self._choice()
+        return {
+            "state": "ready" if self._preload else "absent",
+            "message": "Another LIFT Reader on this machine has the model and answers here too."
+            if self._preload
+            else "The model is loaded when it is first needed.",
+            "progress": None,
+            "device": choice.device,
+            "precision": choice.label,
+            "reason": choice.reason,
+        }
+
+    def engine(self) -> Engine:
+        """The engine of this process, for work that is neither a lift nor a question.
+
+        Raises:
+            Busy: another process has the model.
+        """
+        engine = self._own_engine(lifting=True)
+        if engine is None:
+            raise Busy("Another LIFT Reader on this machine has the model. Close it first.")
+        return engine
+
+    # How it is done
+
+    def _file_reader(self) -> FileReader:
+        from lift_app.reading import FileReader
+
+        with self._guard:
+            if self._files is None:
+                self._files = FileReader(self.settings)
+            return self._files
+
+    def _choice(self, parameters: int | None = None) -> Choice:
+        return choose_device(self.settings, parameters)
+
+    def _local_model(self, model: str | None = None) -> ModelFolder | None:
+        return find_present(find_model(model or self.settings.model), self.settings)
+
+    def _present_model(self, model: str) -> ModelFolder:
+        folder = self._local_model(model)
+        if folder is None:
+            raise Busy(
+                f"The base model {model} is not on this machine yet. If the app is fetching it, "
+                "try again in a moment; otherwise run `lift models --fetch`.",
+                code="model_missing",
+            )
+        return folder
+
+    def _fetch_model(self, model: str) -> Iterator[dict[str, Any]]:
+        if self._local_model(model) is not None:
+            return
+        events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        done: Future[ModelFolder] = Future()
+
+        def fetch() -> None:
+            try:
+                done.set_result(
+                    ensure_model(
+                        model,
+                        self.settings,
+                        lambda p: events.put({**p.to_json(), "stage": "model"}),
+                    )
+                )
+            except Exception as error:
+                done.set_exception(error)
+            events.put(None)
+
+        threading.Thread(target=fetch, name="lift-fetch", daemon=True).start()
+        while (event := events.get()) is not None:
+            yield event
+        done.result()
+
+    def _count_tokens(self, text: str) -> tuple[int, bool]:
+        folder = self._local_model()
+        if folder is None:
+            return round(len(text.split()) * TOKENS_PER_WORD), False
+        return count_tokens(folder.path, text), True
+
+    def _describe(self, row: BookRow) -> dict[str, Any]:
+        data = row.to_json()
+        data.pop("new", None)
+        data["chapters"] = [
+            {"title": chapter.title, "page": chapter.page}
+            for chapter in self.library.books.chapters(row.id)
+        ]
+        data["report"] = {**row.report, **self._estimate(row)}
+        return data
+
+    def _estimate(self, row: BookRow) -> dict[str, Any]:
+        folder = self._local_model()
+        entry = find_model(self.settings.model)
+        window = folder.window if folder else entry.window or 2048
+        found = estimate(
+            self.library.calibration,
+            weights_sha256=folder.weights_sha256 if folder else "",
+            parameters=(folder.parameters if folder else entry.parameters) or 10**9,
+            choice=self._choice(),
+            recipe=resolve_recipe(self.settings.recipe, window=window),
+            tokens=row.tokens,
+        )
+        return {"estimated_minutes": round(found.minutes, 1), "estimate_reason": found.reason}
+
+    def _spine(self, row: BookRow, job: Job | None) -> dict[str, Any]:
+        adapter = self._newest_adapter(row.id, self.settings.model)
+        unfinished = job is not None and job.state not in ("done", "cancelled")
+        return {
+            "id": row.id,
+            "title": row.title,
+            "author": row.author,
+            "format": row.format,
+            "pages": row.pages,
+            "words": row.words,
+            "tokens": row.tokens,
+            "added": row.added,
+            "learned": adapter is not None,
+            "adapter": adapter,
+            "job": job_status(self.library, job) if job is not None and unfinished else None,
+        }
+
+    def _newest_adapter(self, book_id: str, model: str) -> str | None:
+        found = self.library.adapters.for_book(book_id, model)
+        return found[0].key if found else None
+
+    def _last_job(self, book_id: str) -> Job | None:
+        jobs = self.library.jobs.list(book_id=book_id)
+        return jobs[0] if jobs else None
+
+    def _find_job(self, ref: str) -> Job:
+        try:
+            return self.library.jobs.find(ref)
+        except NotFound:
+            row = self.library.books.find(ref)
+        job = self._last_job(row.id)
+        if job is None:
+            raise NotFound(f"{row.title} has never been learned: there is no lift of it.")
+        return job
+
+    def _key(self, row: BookRow, folder: ModelFolder, recipe: Recipe) -> str:
+        return adapter_key(
+            owner=self.settings.owner,
+            text_sha256=row.text_sha256,
+            weights_sha256=folder.weights_sha256,
+            quantisation=self._choice(folder.parameters).quantisation or "none",
+            start=None,
+            template_version=str(TEMPLATE_VERSION),
+            recipe=recipe,
+        )
+
+    def _own_engine(self, *, lifting: bool) -> Engine | None:
+        """The engine of this process, started if no other process owns the model."""
+        with self._guard:
+            if self._engine is not None:
+                if lifting:
+                    self._engine.take_jobs()
+                return self._engine
+            from lift_app.engine.lock import HomeLock, Owner
+
+            lock = HomeLock(self.settings.home)
+            if not lock.acquire():
+                return None
+            from lift_app.engine.engine import Engine
+            from lift_app.engine.hand_off import HandOff
+
+            self._lock = lock
+            self._engine = Engine(self.library, self.settings)
+            self._hand_off = HandOff(self._ask_here)
+            lock.publish(Owner.this_process(self._hand_off.port, self._hand_off.token))
+            self._engine.start(preload=self._preload)
+            if lifting:
+                self._engine.take_jobs()
+            return self._engine
+
+    def _follow(self, job_id: str, seen: int) -> Iterator[dict[str, Any]]:
+        while True:
+            job = self.library.jobs.get(job_id)
+            for seq, event in self.library.jobs.events(job_id, after=seen):
+                seen = seq
+                yield event
+            if job.state in ENDED:
+                break
+            self._own_engine(lifting=True)  # take over if the owner has died
+            time.sleep(POLL_SECONDS)
+        if job.state == "failed":
+            raise LiftError(job.error_message or "The lift failed.", code=job.error_code)
+        if job.state != "done":
+            raise Stopped(f"The lift was {job.state}.", code=job.state)
+
+    def _wait_until_ended(self, job_id: str) -> None:
+        while self._own_engine(lifting=False) is not None or self._owner_is_alive():
+            if self.library.jobs.get(job_id).state in ENDED:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _owner_is_alive(self) -> bool:
+        return self._engine is None
+
+    def _request(self, ref: str, wanted: str) -> dict[str, Any]:
+        job = self._find_job(ref)
+        if job.state in ("done", "failed", "cancelled"):
+            raise CallerError(f"This lift is {job.state}: there is nothing to change.")
+        self.library.jobs.request(job.id, wanted)
+        engine = self._own_engine(lifting=wanted == "run") if wanted == "run" else self._engine
+        if engine is not None:
+            engine.wake()
+        return self.status(job.id)
+
+    def _history(self, chat: str | None) -> list[list[str]]:
+        if chat is None:
+            return []
+        texts = [message.content for message in self.library.chats.messages(chat)]
+        return [[asked, said] for asked, said in zip(texts[::2], texts[1::2], strict=False)]
+
+    def _ask_anywhere(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if self._own_engine(lifting=False) is not None:
+            yield from self._ask_here(arguments)
+            return
+        from lift_app.engine.hand_off import ask_owner
+        from lift_app.engine.lock import HomeLock
+
+        owner = HomeLock(self.settings.home).owner()
+        if owner is None:
+            raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
+        yield from ask_owner(owner, arguments)
+
+    def _ask_here(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer with the engine of this process; also serves the hand-off."""
+        from lift_app.engine.engine import AnswerTurn
+
+        engine = self._own_engine(lifting=False)
+        if engine is None:
+            raise Busy("LIFT Reader is closing. Ask again after the next start.")
+        row = self.library.books.find(arguments["book"])
+        arm, key = self._resolve_arm(engine, row, arguments["arm"], arguments["model"])
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        turn = AnswerTurn(
+            book_id=row.id,
+            key=key,
+            question=Question(
+                text=arguments["question"],
+                arm=arm,
+                evidence=arguments["evidence"],
+                strength=arguments["strength"],
+                history=tuple((asked, said) for asked, said in arguments["history"]),
+                max_tokens=self.settings.answer_tokens,
+            ),
+            model=arguments["model"],
+            on_text=pieces.put,
+        )
+        self._running_stops.add(turn.stop)
+        try:
+            done: Future[Answer] = engine.ask(turn)
+            done.add_done_callback(lambda _: pieces.put(None))
+            while (piece := pieces.get()) is not None:
+                yield {"text": piece}
+            yield {"answer": done.result().to_json()}
+        finally:
+            turn.stop.set()  # a listener that goes away ends the answer
+            self._running_stops.discard(turn.stop)
+
+    def _resolve_arm(
+        self, engine: Engine, row: BookRow, arm: str | None, model: str
+    ) -> tuple[str, str | None]:
+        """The arm and the key of the adapter it needs: the newest one, or the one being made."""
+        if arm is not None and arm not in ARMS:
+            raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
+        if arm == "ICL":
+            return arm, None
+        key = self._newest_adapter(row.id, model)
+        if key is None:
+            unfinished = self.library.jobs.list(unfinished=True, book_id=row.id)
+            key = next((job.key for job in unfinished if engine.is_lifting(job.key)), None)
+        if key is None and arm is not None:
+            raise CallerError(
+                f"{row.title} has not been learned yet, so it cannot be asked with {arm}. "
+                "Learn it first (`lift tune`), or ask with the arm ICL.",
+                code="no_adapter",
+            )
+        return (arm or "LIFT+ICL", key) if key else ("ICL", None)

@@ -1,0 +1,78 @@
+"""Cleaning of characters, the same for every format.
+
+Owns which characters may appear in a page's text: NFC, `\\n` line ends, no control characters, no
+invisible marks, plain spaces. Knows nothing about lines, paragraphs or files.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_SPACES = re.compile(r"[\t\x1f\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+# Soft hyphens, zero-width spaces and joiners, byte order marks, direction overrides (which can
+# make a quote read differently from what it is), noncharacters. ZWJ and ZWNJ stay: Persian and
+# the scripts of India need them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LIGATURES = str.maketrans(
+    {
+        "\ufb00": "ff",
+        "\ufb01": "fi",
+        "\ufb02": "fl",
+        "\ufb03": "ffi",
+        "\ufb04": "ffl",
+        "\ufb05": "st",
+        "\ufb06": "st",
+    }
+)
+_SPACE_RUN = re.compile(r" {2,}")
+_SPACE_AT_END = re.compile(r" +$", re.MULTILINE)
+_UNDECODED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
+# Thai, Lao, Burmese, Khmer, kana, Chinese: scripts that put no spaces between words.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+)
+
+
+def clean(text: str, *, keep_indent: bool = False) -> str:
+    """Return the text as a page may hold it.
+
+    Args:
+        text: anything a decoder or parser gave.
+        keep_indent: keep runs of spaces (for text files, where indentation has a meaning).
+    """
+    if text.isascii() and text.isprintable():
+        return (text if keep_indent else _SPACE_RUN.sub(" ", text)).rstrip(" ")
+    text = _NEWLINES.sub("\n", text)
+    text = _SPACES.sub(" ", text)
+    text = _INVISIBLE.sub("", text)
+    text = _SURROGATES.sub("\ufffd", text)
+    text = unicodedata.normalize("NFC", text.translate(_LIGATURES))
+    if not keep_indent:
+        text = _SPACE_RUN.sub(" ", text)
+    return _SPACE_AT_END.sub("", text)
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Return the text cleaned, on one line, at most `limit` characters: for titles and names."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def count_words(text: str) -> int:
+    """Count words; in scripts without spaces two characters count as one word."""
+    if not _UNSPACED.search(text):
+        return len(text.split())
+    unspaced = len(_UNSPACED.findall(text))
+    return len(_UNSPACED.sub(" ", text).split()) + (unspaced + 1) // 2
+
+
+def undecoded_share(text: str) -> float:
+    """Share of the visible characters that stand for no known letter, from 0 to 1."""
+    visible = sum(not character.isspace() for character in text)
+    return len(_UNDECODED.findall(text)) / visible if visible else 0.0

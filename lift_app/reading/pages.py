@@ -1,0 +1,128 @@
+"""Cutting a text without printed pages into pages.
+
+Owns the size of such pages (about 250 to 350 words) and where they may end: after a paragraph, else
+after a sentence, never across a chapter. Nothing is lost and nothing is added but white space.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from lift_app.reading.blocks import Section
+from lift_app.reading.book import Chapter, Page
+from lift_app.reading.characters import count_words
+
+LEAST_WORDS = 250
+"""A page closes at the first paragraph end after this many words."""
+MOST_WORDS = 350
+"""No page holds more, except that a short rest of a chapter stays with the page before it."""
+FEW_WORDS = 200
+"""A page with fewer words takes the first sentences of a paragraph that does not fit whole."""
+REST_WORDS = 70
+"""A last page shorter than this is added to the page before it."""
+PARAGRAPH_BREAK = "\n\n"
+
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])[」』”’]*|\n",  # noqa: RUF100
+)
+
+
+def paginate(sections: Sequence[Section]) -> tuple[tuple[Page, ...], tuple[Chapter, ...]]:
+    """Cut sections into pages; each section with a title becomes a chapter.
+
+    A title without text of its own ("Part One"), and a few words before the first chapter (the
+    book's title), share the first page of the section after them.
+    """
+    pages: list[Page] = []
+    chapters: list[Chapter] = []
+    current: int | None = None
+    waiting: list[str] = []
+    for section in sections:
+        paragraphs = waiting + [text for text in section.paragraphs if text]
+        waiting = []
+        if section.title is not None:
+            chapters.append(Chapter(section.title, len(pages) + 1))
+            current = len(chapters) - 1
+        words = sum(map(count_words, paragraphs))
+        opening = section.title is None and current is None and words < REST_WORDS
+        if (section.only_heading or opening) and section is not sections[-1]:
+            waiting = paragraphs
+            continue
+        for text in cut(paragraphs):
+            number = len(pages) + 1
+            pages.append(Page(number, str(number), text, current))
+    if waiting:
+        number = len(pages) + 1
+        pages.append(Page(number, str(number), PARAGRAPH_BREAK.join(waiting), current))
+    return tuple(pages), tuple(chapter for chapter in chapters if chapter.page <= len(pages))
+
+
+def cut(paragraphs: Sequence[str]) -> list[str]:
+    """Cut the paragraphs of one chapter into the texts of its pages."""
+    pages: list[list[str]] = []
+    page: list[str] = []
+    size = 0
+    waiting = list(reversed(paragraphs))
+    while waiting:
+        piece = waiting.pop()
+        words = count_words(piece)
+        if size + words > MOST_WORDS:
+            head, rest = _split(piece, MOST_WORDS - size)
+            if head and (not page or size < FEW_WORDS):
+                # A long paragraph after a short one: break it rather than leave the page empty.
+                waiting.append(rest)
+                piece, words = head, count_words(head)
+            elif page:
+                waiting.append(piece)
+                page, size = _close(pages, page)
+                continue
+        page.append(piece)
+        size += words
+        if size >= LEAST_WORDS and not _looks_like_heading(piece):
+            page, size = _close(pages, page)
+    if page:
+        last = sum(map(count_words, pages[-1])) if pages else MOST_WORDS
+        if size < REST_WORDS and last + size <= MOST_WORDS + REST_WORDS and pages:
+            pages[-1].extend(page)
+        else:
+            pages.append(page)
+    return [PARAGRAPH_BREAK.join(texts) for texts in pages]
+
+
+def _close(pages: list[list[str]], page: list[str]) -> tuple[list[str], int]:
+    """Finish a page; a heading that ends it goes on to the next one, which is returned."""
+    carried = [page.pop()] if len(page) > 1 and _looks_like_heading(page[-1]) else []
+    pages.append(page)
+    return carried, sum(map(count_words, carried))
+
+
+def _looks_like_heading(text: str) -> bool:
+    return len(text) < 80 and "\n" not in text and text[-1:].isalnum()
+
+
+def _split(paragraph: str, room: int) -> tuple[str, str]:
+    """Split after the last sentence that fits into `room` words: (head, rest).
+
+    Where no sentence fits, a paragraph that no page can hold is split between words; for others
+    the head is empty.
+    """
+    best = _last_fitting(
+        (match.end() for match in _SENTENCE_END.finditer(paragraph)), paragraph, room
+    )
+    if not best and count_words(paragraph) > MOST_WORDS:
+        # Longest "words" are cut too: scripts without spaces have no other place to break.
+        ends = (match.end() for match in re.finditer(r"\S{1,100}\s*", paragraph))
+        best = _last_fitting(ends, paragraph, room)
+    return paragraph[:best].strip(), paragraph[best:].strip()
+
+
+def _last_fitting(ends: Iterable[int], paragraph: str, room: int) -> int:
+    """The last of the offsets before which there are at most `room` words; 0 if none."""
+    best, size = 0, 0
+    for end in ends:
+        size += count_words(paragraph[best:end])
+        if size > room or end == len(paragraph):
+            break
+        best = end
+    return best

@@ -1,0 +1,117 @@
+"""Every knob of the program in one place.
+
+A knob is a field of `Settings`; its environment variable is `LIFT_` and the field's name in
+capitals. This module knows nothing about books, models or pages.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from lift_app.errors import CallerError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. Build one with `Settings.from_environment()`, or directly in tests."""
+
+    home: Path = Path()
+    """Where books, adapters and models are kept. Default: the platform's user data folder."""
+    owner: str = "local"
+    """Whose shelf this is. One owner in local use."""
+    model: str = "smollm2-135m-instruct"
+    """Base model: a name of the catalogue, a folder, or a hub id."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    precision: str = "auto"
+    """`auto`, `fp32`, `bf16` or `nf4` (4-bit, CUDA only)."""
+    threads: int = 0
+    """CPU threads for the model; 0 leaves the choice to torch."""
+    recipe: str = "standard"
+    """The recipe that a lift follows when none is named."""
+    host: str = "127.0.0.1"
+    """Address that the app binds to."""
+    port: int = 7860
+    """Port that the app binds to."""
+    context_tokens: int = 1024
+    """Budget for head and tail of the book in the context window, in tokens."""
+    evidence_tokens: int = 448
+    """Budget for evidence passages, in tokens."""
+    answer_tokens: int = 96
+    """Longest answer, in tokens."""
+    checkpoint_seconds: int = 20
+    """Seconds between two checkpoints of a lift."""
+    max_file_mb: int = 200
+    """Largest file that is read, in MiB."""
+    max_pages: int = 5000
+    """Most pages that one book may have."""
+    read_seconds: int = 60
+    """Time limit for reading one file, in seconds."""
+    read_memory_mb: int = 2048
+    """Memory limit of the process that reads files, in MiB."""
+
+    def __post_init__(self) -> None:
+        if self.home == Path():
+            object.__setattr__(self, "home", user_data_path("lift-reader", appauthor=False))
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read `LIFT_*` variables.
+
+        Raises:
+            CallerError: a number is not a number; the message names the variable.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            name = f"LIFT_{field.name.upper()}"
+            text = environ.get(name, "").strip()
+            if not text:
+                continue
+            if isinstance(field.default, Path):
+                values[field.name] = Path(text).expanduser().absolute()
+            elif isinstance(field.default, int):
+                values[field.name] = _whole_number(name, text)
+            else:
+                values[field.name] = text
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def database(self) -> Path:
+        """The SQLite index."""
+        return self.home / "library.db"
+
+    @property
+    def books(self) -> Path:
+        """One folder a book, named by the sha256 of its file."""
+        return self.home / "books"
+
+    @property
+    def adapters(self) -> Path:
+        """One folder an adapter, named by its key."""
+        return self.home / "adapters"
+
+    @property
+    def models(self) -> Path:
+        """Base models that were downloaded or converted."""
+        return self.home / "models"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints of unfinished lifts, one folder a job."""
+        return self.home / "checkpoints"
+
+
+def _whole_number(name: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise CallerError(f"{name} is {text!r}, but it must be a whole number.") from None
+    if number < 0:
+        raise CallerError(f"{name} is {number}, but it must not be negative.")
+    return number

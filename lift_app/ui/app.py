@@ -1,0 +1,286 @@
+"""The Gradio app: where everything is on the page, what it is wired to, and how it is served."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from lift_app.errors import CallerError
+from lift_app.settings import Settings
+from lift_app.ui import api, security, words
+from lift_app.ui.room import Room
+from lift_app.ui.seat import Seat
+from lift_app.ui.theme import theme
+from lift_app.ui.view import PARTS
+
+if TYPE_CHECKING:
+    from lift_app.reader import Reader
+
+log = logging.getLogger(__name__)
+
+BRIDGE = """(function connect() {
+  if (window.liftPage) window.liftPage.connect((data) => trigger('act', data));
+  else setTimeout(connect, 30);
+})()"""
+LEAF = """(function follow() {
+  if (!window.liftPage) return setTimeout(follow, 30);
+  window.liftPage.turned(element);
+  watch('value', () => window.liftPage.turned(element));
+})()"""
+INTERNAL: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "concurrency_limit": None,
+}
+"""Events of the page itself: not part of the API, no spinner, no waiting for another window."""
+
+Parts = dict[str, Any]
+
+
+def build(reader: Reader) -> gr.Blocks:
+    """The reading room over a Reader, and the API endpoints."""
+    room = Room(reader)
+    # Uploads are deleted as soon as they are read; the sweep is for those that never got there.
+    with gr.Blocks(
+        title=words.APP, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
+    ) as demo:
+        seat = gr.State(Seat())
+        parts: Parts = {}
+        _html(_asset("bar.html").format(app=words.APP, theme=words.THEME), elem_id="bar")
+        parts["model"] = _html("", elem_id="model")
+        bridge = _html("", elem_id="bridge", js_on_load=BRIDGE)
+        with gr.Row(elem_id="room"):
+            with gr.Column(elem_id="shelf-pane", elem_classes="pane"):
+                _shelf(parts)
+            with gr.Column(elem_id="book-pane", elem_classes="pane"):
+                _book(parts, reader)
+            with gr.Column(elem_id="chat-pane", elem_classes="pane"):
+                _chat(parts)
+        _html(_panes(), elem_id="panes")
+        clock = gr.Timer(1.0)
+        # The verbs come first, so that they get their own names and the page's events do not.
+        api.expose(reader)
+        _wire(room, seat, parts, bridge, clock, demo)
+    return demo
+
+
+def serve(
+    reader: Reader,
+    settings: Settings,
+    *,
+    open_browser: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the reading room until interrupted.
+
+    Args:
+        open_browser: show the page in the reader's browser.
+        on_ready: called with the page's address once it answers.
+
+    Raises:
+        CallerError: the port is taken or the address is not this machine's.
+    """
+    port = free_port(settings)
+    demo = build(reader)
+    _, url, _ = demo.launch(
+        server_name=settings.host,
+        server_port=port,
+        prevent_thread_lock=True,
+        inbrowser=open_browser,
+        quiet=True,
+        share=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        run_history=False,
+        footer_links=[],
+        allowed_paths=[],
+        max_file_size=settings.max_file_mb * 2**20,
+        app_kwargs={"middleware": security.middleware()},
+        favicon_path=str(files("lift_app.ui") / "favicon.svg"),
+        theme=theme(),
+        css=_style(),
+        head=f"<script>{_asset('page.js')}</script>",
+    )
+    try:
+        if on_ready is not None:
+            on_ready(url)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        log.info("interrupted")
+    finally:
+        demo.close(verbose=False)
+
+
+def free_port(settings: Settings) -> int:
+    """The port to serve on; port 0 lets the system choose.
+
+    Raises:
+        CallerError: it is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES):
+                text = words.PORT_TAKEN.format(
+                    port=settings.port, host=settings.host, other=settings.port + 1
+                )
+                raise CallerError(text, code="port_taken") from None
+            raise CallerError(words.HOST_UNKNOWN.format(host=settings.host)) from None
+        return int(probe.getsockname()[1])
+
+
+def _shelf(parts: Parts) -> None:
+    _html(f"<h2>{words.SHELF}</h2>")
+    parts["shelf"] = _html("", elem_id="shelf")
+    parts["drop"] = gr.File(
+        label=words.ADD_BOOK, file_count="multiple", height=84, elem_id="drop", show_label=False
+    )
+    _html(f'<p class="quiet">{words.DROP_KINDS}</p>')
+    parts["notice"] = _html("", elem_id="notice")
+
+
+def _book(parts: Parts, reader: Reader) -> None:
+    opening = f'<p class="quiet" role="status">{words.OPENING}</p>'
+    parts["about"] = _html(opening, elem_id="about")
+    parts["sample"] = gr.Button(words.SAMPLE, visible=False, elem_id="sample", size="md")
+    with gr.Accordion(words.LEARN, visible=False, elem_id="learn") as parts["learn"]:
+        recipes = reader.recipes()
+        names = [str(recipe["name"]) for recipe in recipes]
+        parts["recipe"] = gr.Radio(
+            [(_recipe_label(recipe), str(recipe["name"])) for recipe in recipes],
+            value="standard" if "standard" in names else names[0],
+            label=words.HOW_THOROUGH,
+            elem_id="recipe",
+        )
+        parts["estimate"] = _html("", elem_id="estimate")
+        parts["learn_button"] = gr.Button(words.LEARN, variant="primary", elem_id="learn-button")
+    parts["lift"] = _html("", elem_id="lift")
+    with gr.Row(visible=False, elem_id="controls") as parts["controls"]:
+        parts["pause"] = gr.Button(words.PAUSE, size="sm", elem_id="pause")
+        parts["resume"] = gr.Button(words.RESUME, size="sm", elem_id="resume", visible=False)
+        parts["cancel"] = gr.Button(words.CANCEL, size="sm", elem_id="cancel")
+    parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
+    with gr.Accordion(words.REMOVE, open=False, visible=False, elem_id="remove") as parts["remove"]:
+        _html(f'<p class="quiet">{words.REMOVE_NOTE}</p>')
+        parts["remove_yes"] = gr.Button(words.REMOVE_YES, variant="stop", size="sm")
+
+
+def _recipe_label(recipe: dict[str, Any]) -> str:
+    name = str(recipe["name"])
+    title = words.RECIPES.get(name, name)
+    note = recipe.get("reason")
+    return f"{title}: {note}" if note else title
+
+
+def _chat(parts: Parts) -> None:
+    _html(f"<h2>{words.ASK_THE_BOOK}</h2>")
+    parts["chat"] = gr.Chatbot(
+        elem_id="chat",
+        show_label=False,
+        label=words.ASK_THE_BOOK,
+        height=None,
+        placeholder=words.CHAT_EMPTY,
+        buttons=[],
+        feedback_options=None,
+        latex_delimiters=[],
+        render_markdown=False,
+        sanitize_html=True,
+        layout="panel",
+        group_consecutive_messages=False,
+    )
+    with gr.Column(visible=False, elem_id="talk") as parts["talk"]:
+        with gr.Row(elem_id="ask-row"):
+            parts["question"] = gr.Textbox(
+                label=words.QUESTION,
+                placeholder=words.QUESTION_HINT,
+                lines=1,
+                max_lines=5,
+                container=False,
+                elem_id="question",
+                scale=1,
+            )
+            parts["send"] = gr.Button(words.SEND, variant="primary", elem_id="send", scale=0)
+            parts["stop"] = gr.Button(words.STOP, elem_id="stop", visible=False, scale=0)
+        parts["arm"] = gr.Radio(
+            [(words.ARMS["ICL"], "ICL")], value="ICL", label=words.ARM, elem_id="arm"
+        )
+        parts["evidence"] = gr.Checkbox(
+            value=True, label=words.LOOK_UP, info=words.LOOK_UP_NOTE, elem_id="evidence"
+        )
+        with gr.Accordion(words.MORE, open=False, elem_id="more"):
+            parts["strength"] = gr.Slider(
+                0, 1, value=1, step=0.05, label=words.STRENGTH, info=words.STRENGTH_NOTE
+            )
+            _html(f"<h3>{words.EARLIER}</h3>")
+            parts["chats"] = _html("", elem_id="chats")
+            with gr.Row():
+                parts["new_chat"] = gr.Button(words.NEW_CHAT, size="sm", elem_id="new-chat")
+                parts["delete_chat"] = gr.Button(words.DELETE_CHAT, size="sm")
+
+
+def _wire(
+    room: Room, seat: gr.State, parts: Parts, bridge: gr.HTML, clock: gr.Timer, demo: gr.Blocks
+) -> None:
+    shown = [parts[name] for name in PARTS]
+    demo.load(room.arrive, [seat], shown, **INTERNAL)
+    # Not queued: a tick is a plain, short request, and never waits behind an answer.
+    clock.tick(room.tick, [seat], shown, queue=False, **INTERNAL)
+    bridge.act(room.act, [seat], shown, **INTERNAL)
+
+    added = [*shown, parts["notice"], parts["drop"]]
+    parts["drop"].upload(room.add, [seat, parts["drop"]], added, **INTERNAL)
+    parts["sample"].click(room.add_sample, [seat], added, **INTERNAL)
+    parts["remove_yes"].click(room.remove, [seat], shown, **INTERNAL)
+
+    parts["learn_button"].click(room.learn, [seat, parts["recipe"]], shown, **INTERNAL)
+    for name in ("pause", "resume", "cancel"):
+        parts[name].click(getattr(room, name), [seat], shown, **INTERNAL)
+
+    question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
+    answer = [parts[name] for name in ("chat", "question", "send", "stop")]
+    gr.on(
+        [parts["question"].submit, parts["send"].click],
+        room.ask,
+        [seat, *question],
+        answer,
+        **INTERNAL,
+    )
+    parts["stop"].click(room.stop, queue=False, **INTERNAL)
+    parts["new_chat"].click(room.new_chat, [seat], shown, **INTERNAL)
+    parts["delete_chat"].click(room.delete_chat, [seat], shown, **INTERNAL)
+
+
+def _panes() -> str:
+    """The tabs of a phone; hidden where all three panes fit."""
+    tabs = "".join(
+        f'<button type="button" data-act="pane" data-pane="{pane}"'
+        f"{' aria-current' if pane == 'book' else ''}>{name}</button>"
+        for pane, name in (("shelf", words.SHELF), ("book", words.BOOK), ("chat", words.ASK))
+    )
+    return f'<nav class="tabs" aria-label="{words.PANES}">{tabs}</nav>'
+
+
+def _html(value: str, **options: Any) -> gr.HTML:
+    """HTML of ours: no styles of Gradio's, and no event a click."""
+    return gr.HTML(value, apply_default_css=False, **{"js_on_load": None, **options})
+
+
+def _style() -> str:
+    """The style sheet, with the words that only a style sheet can put on Gradio's drop zone."""
+    return f":root {{ --drop-words: {json.dumps(words.DROP)}; }}\n{_asset('style.css')}"
+
+
+def _asset(name: str) -> str:
+    return (files("lift_app.ui") / name).read_text(encoding="utf-8")

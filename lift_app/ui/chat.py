@@ -1,0 +1,140 @@
+"""The conversation: messages as safe HTML, citations that can be clicked, and the chosen arm.
+
+`gr.Chatbot` shows what it is given as HTML after sanitising, so every text is escaped here first
+and the only markup is ours. A citation is a link `#cite-PAGE-START-END`, which `page.js` turns
+into an event: the sanitiser keeps links and classes, but no data attributes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lift_app.ui import words
+from lift_app.ui.seat import Mark
+from lift_app.ui.security import escape
+
+_CITE = re.compile(r"#?cite-(\d{1,9})-(\d{1,9})-(\d{1,9})\Z")
+DEFAULT_ARM = "LIFT+ICL"
+PLAIN_ARM = "ICL"
+
+Message = dict[str, Any]
+
+
+def arms_of(book: dict[str, Any] | None, status: dict[str, Any]) -> list[str]:
+    """Arms that can be asked now: those with an adapter need one, finished or growing."""
+    if book is not None and (book.get("learned") or _growing(status)):
+        return list(words.ARMS)
+    return [PLAIN_ARM]
+
+
+def arm_note(book: dict[str, Any] | None, status: dict[str, Any]) -> str:
+    """Why arms are missing, or that what was learned is not complete yet."""
+    if len(arms_of(book, status)) == 1:
+        return words.ARM_LOCKED
+    return words.ARM_PARTIAL if _growing(status) else ""
+
+
+def _growing(status: dict[str, Any]) -> bool:
+    return status.get("state") == "running" and bool(status.get("step"))
+
+
+def messages_html(messages: list[Message]) -> list[Message]:
+    """What `Reader.messages` gives, as `gr.Chatbot` takes it."""
+    return [
+        user(message["content"])
+        if message["role"] == "user"
+        else assistant(message["content"], message.get("answer"))
+        for message in messages
+    ]
+
+
+def user(text: str) -> Message:
+    """A question."""
+    return {"role": "user", "content": f'<div class="said">{escape(text)}</div>'}
+
+
+def assistant(text: str, answer: dict[str, Any] | None) -> Message:
+    """An answer; with its citations and figures once it is complete."""
+    html = f'<div class="said">{escape(text)}</div>'
+    if answer is not None:
+        html += _doubt(answer) + _citations(answer) + _figures(answer)
+    return {"role": "assistant", "content": html}
+
+
+def waiting(text: str) -> Message:
+    """What stands in the answer's place before its first word."""
+    return {"role": "assistant", "content": f'<div class="waiting">{escape(text)}</div>'}
+
+
+def trouble(text: str) -> Message:
+    """A problem, told in the answer's place."""
+    return {"role": "assistant", "content": f'<div class="trouble">{escape(text)}</div>'}
+
+
+def mark_of(reference: str) -> Mark | None:
+    """The inverse of a citation's link; None for anything else."""
+    match = _CITE.fullmatch(reference)
+    if match is None:
+        return None
+    page, start, end = (int(number) for number in match.groups())
+    return Mark(page, start, end)
+
+
+def chats_html(chats: list[dict[str, Any]], current: str | None) -> str:
+    """Earlier chats about the book, newest first, as buttons."""
+    items = "".join(_chat(chat, chat["id"] == current) for chat in chats)
+    return f'<ul class="chats">{items}</ul>'
+
+
+def _chat(chat: dict[str, Any], current: bool) -> str:
+    here = ' aria-current="true"' if current else ""
+    return (
+        f'<li><button type="button" data-act="chat" data-chat="{escape(chat["id"])}"{here}>'
+        f"{escape(chat.get('title') or words.UNTITLED)}</button></li>"
+    )
+
+
+def _doubt(answer: dict[str, Any]) -> str:
+    if answer.get("supported", True):
+        return ""
+    return f'<p class="doubt">{escape(words.UNSUPPORTED)}</p>'
+
+
+def _citations(answer: dict[str, Any]) -> str:
+    citations = answer.get("citations") or []
+    if not citations:
+        if not answer.get("supported", True):
+            return ""
+        return f'<p class="quiet">{escape(words.NO_CITATION)}</p>'
+    items = "".join(
+        f'<li><a class="cite" '
+        f'href="#cite-{int(c["page"])}-{int(c["start"])}-{int(c["end"])}">'
+        f'<b>{number}</b><span class="quote">“{escape(c["quote"])}”</span>'
+        f'<span class="source">{escape(_source(c))}</span></a></li>'
+        for number, c in enumerate(citations, start=1)
+    )
+    return f'<ol class="cites">{items}</ol>'
+
+
+def _source(citation: dict[str, Any]) -> str:
+    label = citation.get("page_label") or citation["page"]
+    if citation.get("chapter"):
+        return words.SOURCE_CHAPTER.format(label=label, chapter=citation["chapter"])
+    return words.SOURCE.format(label=label)
+
+
+def _figures(answer: dict[str, Any]) -> str:
+    """The small line under an answer: arm, how much of the book it saw, and how fast it was."""
+    context, timing = answer.get("context") or {}, answer.get("timing") or {}
+    saw = sum(int(context.get(part) or 0) for part in ("head", "tail", "evidence"))
+    parts = [
+        words.ARMS.get(str(answer.get("arm")), str(answer.get("arm"))),
+        words.SAW.format(tokens=words.whole(saw)) if saw else words.SAW_NOTHING,
+    ]
+    if timing.get("first_token_seconds") is not None:
+        seconds = words.short_seconds(float(timing["first_token_seconds"]))
+        parts.append(words.FIRST_WORD.format(time=seconds))
+    if timing.get("tokens_per_second"):
+        parts.append(words.SPOKEN.format(speed=words.whole(float(timing["tokens_per_second"]))))
+    return f'<p class="figures">{escape(" · ".join(parts))}</p>'

@@ -1,0 +1,162 @@
+"""What a window shows: one update for each part of the page, a skip where nothing changed.
+
+It reads the Reader and the window's `Seat`, and changes a seat only where the Reader has moved
+on: a book that was removed, a first chat that was begun in another window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from lift_app.errors import NotFound
+from lift_app.ui import chat, words
+from lift_app.ui.lift_view import ACTIVE, lift_html
+from lift_app.ui.page_view import page_html
+from lift_app.ui.report import estimate_html, report_html, welcome_html
+from lift_app.ui.seat import Seat
+from lift_app.ui.security import escape
+from lift_app.ui.shelf import shelf_html
+
+if TYPE_CHECKING:
+    from lift_app.reader import Reader
+
+PARTS = (
+    "model",
+    "shelf",
+    "sample",
+    "about",
+    "learn",
+    "estimate",
+    "learn_button",
+    "lift",
+    "controls",
+    "pause",
+    "resume",
+    "leaf",
+    "remove",
+    "talk",
+    "arm",
+    "chat",
+    "chats",
+)
+"""Everything that a draw may change, in the order of its results."""
+Updates = list[Any]
+
+
+class View:
+    """Draws windows over one Reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def draw(self, seat: Seat) -> Updates:
+        """An update for each of `PARTS`; a skip where the window is up to date."""
+        with seat.lock:
+            books = self._reader.books()
+            book = next((b for b in books if b["id"] == seat.book), None)
+            if seat.book is not None and book is None:
+                # Removed in another window or on the command line.
+                seat.open(None, {}, None)
+            status = self.status(seat.book)
+            changes: dict[str, Any] = {"model": seat.news("model", *_same(self._model()))}
+            changes["shelf"] = seat.news("shelf", *_same(shelf_html(books, seat.book)))
+            changes["sample"] = seat.news("sample", not books, gr.update(visible=not books))
+            changes.update(self._middle(seat, book, status))
+            changes.update(self._talk(seat, book, status))
+            return [changes[part] for part in PARTS]
+
+    def _middle(
+        self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
+    ) -> dict[str, Any]:
+        active = status.get("state") in ACTIVE
+        paused = status.get("state") == "paused"
+        offer = book is not None and not active
+        again = bool(book and book.get("learned"))
+        about = report_html(seat.details) if book else welcome_html()
+        estimate = estimate_html(seat.details.get("report") or {}) if offer and not again else ""
+        label = words.LEARN_AGAIN if again else words.LEARN
+        learn = gr.update(visible=offer, label=label, open=not again)
+        button = gr.update(value=label, variant="secondary" if again else "primary")
+        return {
+            "about": seat.news("about", *_same(about)),
+            "learn": seat.news("learn", (seat.book, offer, again), learn),
+            "estimate": seat.news("estimate", *_same(estimate)),
+            "learn_button": seat.news("learn_button", again, button),
+            "lift": seat.news("lift", *_same(lift_html(status))),
+            "controls": seat.news("controls", active, gr.update(visible=active)),
+            "pause": seat.news("pause", paused, gr.update(visible=not paused)),
+            "resume": seat.news("resume", paused, gr.update(visible=paused)),
+            "leaf": self._leaf(seat),
+            "remove": seat.news("remove", bool(book), gr.update(visible=bool(book))),
+        }
+
+    def _leaf(self, seat: Seat) -> Any:
+        place = (seat.book, seat.page, seat.mark)
+        if seat.shown.get("leaf") == place:
+            return gr.skip()
+        if seat.book is None:
+            return seat.news("leaf", place, "")
+        page = self._reader.page(seat.book, seat.page)
+        return seat.news("leaf", place, page_html(seat.details, page, seat.mark))
+
+    def _talk(
+        self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
+    ) -> dict[str, Any]:
+        arms, note = chat.arms_of(book, status), chat.arm_note(book, status)
+        arm = gr.update(
+            choices=[(words.ARMS[name], name) for name in arms],
+            value=chat.DEFAULT_ARM if chat.DEFAULT_ARM in arms else chat.PLAIN_ARM,
+        )
+        # The note alone must not put the reader's choice back.
+        if seat.shown.get("arm", (None,))[:2] == (seat.book, arms):
+            arm = gr.update()
+        arm["info"] = note
+        chats = self._reader.chats(seat.book) if seat.book else []
+        if seat.chat is None and chats and not seat.blank and not seat.answering:
+            # The first chat was begun in another window.
+            seat.chat = chats[0]["id"]
+        return {
+            "talk": seat.news("talk", bool(book), gr.update(visible=bool(book))),
+            "arm": seat.news("arm", (seat.book, arms, note), arm),
+            "chat": self._chat(seat),
+            "chats": seat.news("chats", *_same(chat.chats_html(chats, seat.chat))),
+        }
+
+    def _chat(self, seat: Seat) -> Any:
+        if seat.answering:
+            return gr.skip()
+        messages = self._reader.messages(seat.chat) if seat.chat else []
+        signature = (seat.book, seat.chat, len(messages))
+        return seat.news("chat", signature, chat.messages_html(messages))
+
+    def status(self, book: str | None) -> dict[str, Any]:
+        """Where the book's newest lift stands; empty if there never was one."""
+        if book is None:
+            return {}
+        try:
+            return self._reader.status(book)
+        except NotFound:
+            return {}
+
+    def _model(self) -> str:
+        model = self._reader.model_state()
+        state = str(model.get("state"))
+        if state == "ready":
+            return ""
+        known = {
+            "absent": words.MODEL_ABSENT,
+            "downloading": words.MODEL_DOWNLOADING,
+            "loading": words.MODEL_LOADING,
+            "failed": words.MODEL_FAILED,
+        }
+        text = model.get("message") or known.get(state, state)
+        if model.get("progress") is not None and state != "failed":
+            text += f", {words.PERCENT.format(percent=int(100 * float(model['progress'])))}"
+        return f'<p class="model {escape(state)}" role="status">{escape(text)}</p>'
+
+
+def _same(html: str) -> tuple[str, str]:
+    """HTML is its own signature."""
+    return html, html

@@ -1,0 +1,251 @@
+"""Every English string that a reader sees in the browser, and how numbers are said.
+
+Data and phrasing only: no components, no HTML, no calls to the Reader.
+"""
+
+from __future__ import annotations
+
+APP = "LIFT Reader"
+
+# Panes and landmarks
+SHELF = "Shelf"
+BOOK = "Book"
+ASK = "Ask"
+PANES = "Parts of the reading room"
+THEME = "Light or dark"
+
+# Shelf
+ADD_BOOK = "Add a book"
+DROP = "Drop a book here or click to choose"
+DROP_KINDS = "PDF, EPUB, Word, HTML, Markdown or plain text"
+SHELF_EMPTY = "No books yet."
+SAMPLE = "Try the sample book"
+READING_FILE = "Reading {name} …"
+ADDED = "“{title}” is on the shelf."
+ALREADY_THERE = "“{title}” was already on the shelf."
+NOT_LEARNED = "not learned"
+LEARNED = "learned"
+LEARNING = "learning {percent} %"
+QUEUED = "waiting for its turn"
+PAUSED = "paused at {percent} %"
+FAILED = "stopped by a problem"
+
+# Welcome
+OPENING = "Opening the reading room …"
+WELCOME_TITLE = "A quiet place to read with a model that has learned the book"
+WELCOME = (
+    "Put a book on the shelf. You can ask about it at once; every answer names the pages it "
+    "rests on."
+)
+WELCOME_STEPS = (
+    ("Add", "Drop a file. It stays on this machine."),
+    ("Learn", "Let the model learn it. You may close the page meanwhile; it goes on."),
+    ("Ask", "Click a citation to see the very sentence on its page."),
+)
+WELCOME_SAMPLE = "Nothing at hand? The sample book takes a few seconds to add."
+
+# Report
+PAGES = "pages"
+PAGE_ONE = "page"
+WORDS = "words"
+TOKENS = "tokens"
+FOUND = "What I found in the file"
+FORMAT = "Format"
+LANGUAGE = "Language"
+ENCODING = "Encoding"
+WITHOUT_TEXT = "Pages without text"
+WITHOUT_TEXT_NONE = "none"
+LEFT_OUT = "Left out"
+WORTH_KNOWING = "Worth knowing"
+READ_IN = "Read in"
+CHAPTERS = "Contents"
+BY = "by {author}"
+FORMATS = {
+    "pdf": "PDF",
+    "epub": "EPUB",
+    "text": "plain text",
+    "markdown": "Markdown",
+    "html": "HTML",
+    "docx": "Word",
+}
+
+# Learning
+HOW_THOROUGH = "How thoroughly should it be learned?"
+LEARN = "Learn this book"
+LEARN_AGAIN = "Learn again, another way"
+ESTIMATE = "Takes about {time} here with the standard recipe."
+ASK_MEANWHILE = "Or just ask now, with passages looked up."
+ON_THE_SHELF = "This book was already learned that way. Nothing to do."
+PAUSE = "Pause"
+RESUME = "Go on"
+CANCEL = "Cancel"
+RECIPES = {
+    "quick": "Quick",
+    "standard": "Standard",
+    "deep": "Deep",
+    "paper": "As in the papers",
+}
+
+# Lift
+LIFT = "Learning"
+STAGES = {
+    "queued": "waiting",
+    "model": "preparing the model",
+    "loading": "preparing the model",
+    "reading": "reading",
+    "segments": "cutting into segments",
+    "tasks": "writing questions",
+    "training": "learning",
+    "checking": "checking",
+    "saving": "saving",
+    "publishing": "saving",
+    "done": "learned",
+}
+TRACK = (
+    ("reading", "reading"),
+    ("segments", "segments"),
+    ("training", "learning"),
+    ("checking", "checking"),
+    ("done", "shelf"),
+)
+STATES = {
+    "queued": "waiting for its turn",
+    "paused": "paused",
+    "cancelled": "cancelled",
+    "failed": "stopped by a problem",
+    "done": "learned",
+}
+WANTED = {"pause": "pausing after this step", "cancel": "cancelling"}
+PERCENT = "{percent} %"
+STEP_OF = "step {step} of {steps}"
+SPEED = "{speed} tokens/s"
+TIME_LEFT = "{time} left"
+KEEPS_GOING = "You can close this page; it goes on. You can already ask."
+PAUSED_NOTE = "Nothing is lost: it goes on from here when you say so."
+QUEUED_NOTE = "Another book is being learned first. You can already ask with passages looked up."
+CANCELLED_NOTE = "Learning was cancelled. The book itself is untouched."
+RIBBON = "The book, part by part"
+RIBBON_NOTE = "stronger colour = better known"
+RIBBON_GROUPED = "stronger colour = better known; {parts} parts to a cell"
+RIBBON_LABEL = "How well the parts of the book are known: {known} of {total} have been seen"
+CELL = "part {number} of {total}: loss {loss}"
+CELL_UNSEEN = "part {number} of {total}: not seen yet"
+LOSS = "How surprised it still is by the text"
+LOSS_TERM = "loss"
+LOSS_LABEL = "Loss from {first} at first to {last} now"
+
+# Page
+PAGE_OF = "page {label} of {pages}"
+PAGE_NUMBERED = "page {label} ({number} of {pages})"
+PREVIOUS = "Previous page"
+NEXT = "Next page"
+NO_TEXT = "No text was found on this page."
+CITED = "cited passage"
+
+# Chat
+ASK_THE_BOOK = "Ask the book"
+QUESTION = "Your question"
+QUESTION_HINT = "Ask about this book …"
+SEND = "Ask"
+STOP = "Stop"
+NEW_CHAT = "New chat"
+DELETE_CHAT = "Delete this chat"
+EARLIER = "Chats about this book"
+UNTITLED = "New chat"
+CHAT_EMPTY = "Ask anything about the book. Each answer quotes the sentences it rests on."
+ARM = "Answer with"
+ARMS = {
+    "LIFT+ICL": "learned + excerpt (LIFT+ICL)",
+    "ICL": "excerpt only (ICL)",
+    "LIFT_only": "from memory (LIFT_only)",
+}
+ARM_LOCKED = (
+    "“learned + excerpt (LIFT+ICL)” and “from memory (LIFT_only)” need a learned book. They "
+    "become available as soon as learning has begun."
+)
+ARM_PARTIAL = "It is still learning: answers use what it has learned so far."
+LOOK_UP = "Look up passages"
+LOOK_UP_NOTE = "Puts the passages that fit the question in front of the model."
+MORE = "More"
+STRENGTH = "Strength of what was learned"
+STRENGTH_NOTE = "1 = fully, 0 = as if it had never seen the book"
+THINKING = "Looking through the book …"
+THINKING_MODEL = "The model is being prepared; the answer follows …"
+UNSUPPORTED = "The book does not seem to say. Take this answer with care."
+NO_CITATION = "No sentence of the book could be quoted for this."
+SOURCE = "p. {label}"
+SOURCE_CHAPTER = "p. {label}, {chapter}"
+SAW = "saw {tokens} tokens of the book"
+SAW_NOTHING = "saw nothing of the book"
+FIRST_WORD = "first word after {time}"
+SPOKEN = "{speed} tokens/s"
+
+# Removing
+REMOVE = "Remove this book"
+REMOVE_NOTE = "The file, everything learned from it and its chats are deleted from this machine."
+REMOVE_YES = "Remove it for good"
+REMOVED = "“{title}” was removed."
+
+# Model
+MODEL_ABSENT = "the model will be fetched when it is first needed"
+MODEL_DOWNLOADING = "the model is being fetched"
+MODEL_LOADING = "the model is being prepared"
+MODEL_FAILED = "the model is not available"
+
+# Trouble
+NOTE = "Please note"
+UNEXPECTED = (
+    "Something went wrong that should not have. Your books are safe; the program's log says more."
+)
+NO_BOOK = "Choose a book on the shelf first."
+PORT_TAKEN = (
+    "Port {port} on {host} is taken by another program. Stop that one, or choose another port, "
+    "for example LIFT_PORT={other}."
+)
+HOST_UNKNOWN = (
+    "The address {host} is not one of this machine's. Set LIFT_HOST to 127.0.0.1 for this "
+    "machine alone, or to 0.0.0.0 for every network it is on."
+)
+
+
+def whole(number: float) -> str:
+    """A whole number with thousands separated: 124,000."""
+    return f"{round(number):,}"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """`1 page`, `212 pages`."""
+    return f"{whole(number)} {one if number == 1 else many}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `a few seconds`, `40 s`, `11 min`, `2 h 10 min`."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 55:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(5 * round(minutes / 5), 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def short_seconds(seconds: float) -> str:
+    """A measured time: `0.4 s`, `12 s`, `3 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{round(seconds)} s" if seconds < 100 else duration(seconds)
+
+
+def ranges(numbers: list[int]) -> str:
+    """Page numbers with runs joined: `2, 5–7, 12`; long lists end in `and 9 more`."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = [f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:8]]
+    hidden = sum(b - a + 1 for a, b in runs[8:])
+    return ", ".join(shown) + (f" and {whole(hidden)} more" if hidden else "")

@@ -1,0 +1,214 @@
+"""Head and tail, evidence, generation, scoring and the grounding bench, each by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from lift_app.answering import Answerer, Question
+from lift_app.answering.context import head_and_tail
+from lift_app.answering.evidence import gather
+from lift_app.answering.generation import REPEAT_GRAM, generate
+from lift_app.answering.lookup import look_up
+from lift_app.answering.scoring import answer_nll, score
+from lift_app.bench.grounding import overlaps, run, token_f1
+from lift_app.errors import CallerError
+from lift_app.library import BookRow, Library
+from lift_app.models import AdapterHost
+
+
+class Pages:
+    """Stands for `Books`, and notes which pages were asked for."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self.asked: list[int] = []
+        self.row: Any = SimpleNamespace(id="b", pages=len(texts))
+
+    def page(self, book_id: str, number: int) -> Any:
+        self.asked.append(number)
+        return SimpleNamespace(text=self.texts[number - 1])
+
+
+def count_words(text: str) -> int:
+    return len(text.split())
+
+
+def test_a_book_that_fits_is_all_head() -> None:
+    books = Pages("one two", "three four")
+    excerpt = head_and_tail(books, books.row, 10, count_words)  # type: ignore[arg-type]
+    assert excerpt.head.split() == ["one", "two", "three", "four"]
+    assert (excerpt.tail, excerpt.head_tokens, excerpt.tail_tokens) == ("", 4, 0)
+
+
+def test_a_long_book_gives_its_ends_and_loads_little() -> None:
+    texts = [" ".join(f"p{page}w{word}" for word in range(50)) for page in range(200)]
+    books = Pages(*texts)
+    excerpt = head_and_tail(books, books.row, 20, count_words)  # type: ignore[arg-type]
+    assert excerpt.head.split() == texts[0].split()[:10]
+    assert excerpt.tail.split() == texts[-1].split()[-10:]
+    assert len(books.asked) < 10
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.lists(st.lists(st.text("abc", min_size=1, max_size=6), max_size=30), min_size=1, max_size=6),
+    st.integers(0, 60),
+)
+def test_head_and_tail_never_overlap_nor_exceed(pages: list[list[str]], budget: int) -> None:
+    numbered = iter(range(10_000))
+    texts = [" ".join(f"{word}{next(numbered)}" for word in page) for page in pages]
+    books = Pages(*texts)
+    excerpt = head_and_tail(books, books.row, budget, count_words)  # type: ignore[arg-type]
+    everything = " ".join(texts).split()
+    head, tail = excerpt.head.split(), excerpt.tail.split()
+    assert len(head) + len(tail) <= budget
+    assert everything[: len(head)] == head
+    assert not tail or everything[-len(tail) :] == tail
+    assert len(head) + len(tail) <= len(everything)
+
+
+def test_evidence_keeps_to_its_budget_and_puts_the_best_last(
+    library: Library, row: BookRow
+) -> None:
+    lookup = look_up(library.passages, row.id, "What did Orla Venn mend the bell with?")
+
+    def page_text(number: int) -> str:
+        return library.books.page(row.id, number).text
+
+    found = gather(lookup, 400, len, page_text)
+    assert "copper" in found[-1].text
+    assert sum(len(passage.text) for passage in found) <= 400
+    assert gather(lookup, 10, len, page_text) == []
+    for passage in found:
+        assert page_text(passage.page)[passage.start : passage.end] == passage.text
+
+
+class Scripted(torch.nn.Module):
+    """A model that wants to say given tokens, and then `end` for ever."""
+
+    def __init__(self, script: list[int], end: int = 0) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.script, self.end, self.calls = script, end, 0
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        wanted = self.script[self.calls] if self.calls < len(self.script) else self.end
+        self.calls += 1
+        logits = torch.zeros(1, input_ids.shape[1], 300)
+        logits[0, -1, wanted] = 2.0
+        logits[0, -1, 7] += 1.0
+        return SimpleNamespace(logits=logits, past_key_values=None)
+
+
+class Bytes:
+    """Decodes a token to the byte of its number."""
+
+    def decode(self, ids: list[int], **_: Any) -> str:
+        return bytes(ids).decode("utf-8", "replace")
+
+
+def write(script: list[int], max_tokens: int = 50) -> tuple[str, list[str]]:
+    pieces: list[str] = []
+    written = generate(
+        Scripted(script),
+        [1, 2, 3],
+        tokenizer=Bytes(),
+        end_tokens={0},
+        max_tokens=max_tokens,
+        on_text=pieces.append,
+        stop=threading.Event(),
+    )
+    assert "".join(pieces) == written.text
+    return written.text, pieces
+
+
+def test_generation_ends_at_the_end_token_and_at_the_limit() -> None:
+    assert write(list(b"abc"))[0] == "abc"
+    assert write(list(b"abc"), max_tokens=2)[0] == "ab"
+
+
+def test_half_a_character_waits_for_its_other_half() -> None:
+    assert write(list(" aéb".encode())) == ("aéb", ["a", "é", "b"])
+
+
+def test_a_loop_is_broken() -> None:
+    text, _ = write(list(b"abcdefgh" * 6), max_tokens=40)
+    runs = [text[i : i + REPEAT_GRAM] for i in range(len(text) - REPEAT_GRAM + 1)]
+    assert len(runs) == len(set(runs))
+
+
+def test_the_nll_is_that_of_the_answer_alone(host: AdapterHost) -> None:
+    messages = [{"role": "user", "content": "How many?"}]
+    nll, tokens = answer_nll(host.base, messages, "seven")
+    prompt = host.base.chat_tokens(messages)
+    target = host.base.text_tokens("seven")
+    logits = host.model(torch.tensor([prompt + target])).logits[0].log_softmax(-1)
+    expected = [logits[len(prompt) - 1 + i, token].item() for i, token in enumerate(target)]
+    assert tokens == len(target) == 5
+    assert nll == pytest.approx(-sum(expected) / 5, rel=1e-4)
+
+
+def test_scores_of_the_arms(library: Library, host: AdapterHost, row: BookRow) -> None:
+    host.reset("answer", 2, 4)
+    question = Question("How many lanterns did Orla Venn keep?", max_tokens=16)
+    plain, tokens = score(library, host, row, question, "seven", slot=None)
+    assert plain > 0
+    assert tokens == 5
+    lifted = Question(question.text, "LIFT+ICL", max_tokens=16)
+    # A fresh adapter changes nothing.
+    assert score(library, host, row, lifted, "seven", slot="answer")[0] == pytest.approx(plain)
+    with pytest.raises(CallerError):
+        score(library, host, row, lifted, "seven", slot=None)
+    with pytest.raises(CallerError):
+        score(library, host, row, question, "", slot=None)
+
+
+def test_the_grounding_bench_counts(
+    library: Library, host: AdapterHost, shelve: Callable[..., BookRow]
+) -> None:
+    row = shelve("Orla Venn kept seven\nlanterns. Nobody knew why. The gate was yellow.")
+    result = run(
+        Answerer(library, host),
+        library,
+        row,
+        [
+            {
+                "id": "q",
+                "question": "How many lanterns did Orla Venn keep?",
+                "answer": "Seven",
+                "evidence": ["Orla Venn kept seven lanterns."],
+                "kind": "number",
+            },
+            {
+                "id": "r",
+                "question": "What colour was the gate?",
+                "answer": "Yellow",
+                "evidence": ["Nobody knew why."],
+                "kind": "colour",
+            },
+        ],
+        [{"id": "u", "question": "Who discovered penicillin?", "kind": "out_of_book"}],
+        max_tokens=4,
+    )
+    totals = result.totals
+    assert (totals.answerable, totals.refused, totals.citations, totals.on_proof) == (2, 0, 2, 1)
+    assert (totals.unanswerable, totals.abstained, totals.not_verbatim) == (1, 1, 0)
+    assert [record.id for record in result.records] == ["q", "r", "u"]
+    assert result.to_json()["totals"]["on_proof"] == 1
+
+
+def test_token_f1_and_overlap() -> None:
+    assert token_f1("The seven lanterns.", "seven lanterns") == 1.0
+    assert token_f1("nothing", "seven") == 0.0
+    assert token_f1("seven lanterns", "seven") == pytest.approx(2 / 3)
+    assert overlaps("One two.\nThree four.", 0, 8, "two. Three")
+    assert not overlaps("One two.\nThree four.", 0, 4, "Three four.")

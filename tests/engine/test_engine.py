@@ -1,0 +1,182 @@
+"""Engine: lifts and answers share the model; jobs survive what happens to the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lift_app.errors import CallerError, LiftError, Stopped
+from lift_app.lifting.checkpoint import load_checkpoint
+from lift_app.lifting.trainer import Trainer
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+LONG = {"segment_length": 64, "stride": 24, "epochs": 4, "rank": 2, "alpha": 4}
+SHORT = {**LONG, "epochs": 1, "segment_length": 128, "stride": 128}
+
+
+@pytest.fixture
+def reader(tiny_settings: Settings) -> Iterator[Reader]:
+    with Reader(tiny_settings) as reader:
+        yield reader
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def weights_of(reader: Reader, key: str) -> dict[str, torch.Tensor]:
+    return load_file(reader.library.adapters.folder(key) / "adapter_model.safetensors")
+
+
+def test_a_lift_reports_every_step_and_ends_on_the_shelf(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    events = list(reader.tune(book["id"], values=SHORT))
+    steps = [event for event in events if "loss" in event]
+    assert [event["step"] for event in steps] == list(range(1, steps[-1]["steps"] + 1))
+    for event in steps:
+        assert event["stage"] == "training"
+        assert {"loss", "tokens_per_second", "eta_seconds", "segments"} <= set(event)
+    assert events[-1]["stage"] == "done"
+    [adapter] = reader.adapters()
+    assert adapter["key"] == events[-1]["adapter"]
+    assert None not in adapter["summary"]["segments"]
+    status = reader.status(book["id"])
+    assert status["state"] == "done"
+    assert len(status["segments"]) == len(adapter["summary"]["segments"])
+    assert not (reader.settings.checkpoints / status["job"]).exists()
+
+
+def test_the_same_lift_is_never_trained_twice(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    first = list(reader.tune(book["id"], values=SHORT))
+    again = list(reader.tune(book["id"], values=SHORT))
+    assert again == [{"stage": "done", "adapter": first[-1]["adapter"], "cached": True}]
+    other = list(reader.tune(book["id"], values={**SHORT, "seed": 1}))
+    assert other[-1]["adapter"] != first[-1]["adapter"]
+
+
+def test_a_question_is_answered_in_the_middle_of_a_lift(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    reader.start_tune(book["id"], values=LONG)
+    wait_for(lambda: reader.status(book["id"])["step"] >= 2)
+    answer = reader.ask(book["id"], "Who mended the bell with copper?")
+    status = reader.status(book["id"])
+    assert status["state"] == "running"
+    assert answer["arm"] == "LIFT+ICL"  # with the adapter as far as it has got
+    reader.cancel(book["id"])
+    wait_for(lambda: reader.status(book["id"])["state"] == "cancelled")
+    assert reader.adapters() == []
+
+
+def test_pause_and_resume_end_with_the_same_adapter(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    expected = list(reader.tune(book["id"], values=SHORT))[-1]["adapter"]
+    weights = weights_of(reader, expected)
+    reader.library.adapters.delete(expected)
+
+    reader.start_tune(book["id"], values=SHORT)
+    wait_for(lambda: reader.status(book["id"])["step"] >= 2)
+    reader.pause(book["id"])
+    wait_for(lambda: reader.status(book["id"])["state"] == "paused")
+    job = reader.status(book["id"])
+    assert load_checkpoint(reader.settings.checkpoints / job["job"]) is not None
+    with pytest.raises(Stopped, match="paused"):
+        list(reader._follow(job["job"], job["last_event"]))
+    reader.resume(job["job"])
+    wait_for(lambda: reader.status(book["id"])["state"] == "done")
+    resumed = weights_of(reader, expected)
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in weights.items())
+
+
+def test_a_closed_reader_resumes_where_it_was(tiny_settings: Settings, story: Path) -> None:
+    with Reader(tiny_settings) as reader:
+        book = reader.add(story)
+        reader.start_tune(book["id"], values=LONG)
+        wait_for(lambda: reader.status(book["id"])["step"] >= 3)
+    with Reader(tiny_settings) as reader:
+        before = reader.status(book["id"])
+        assert before["state"] == "running"  # nobody asked it to stop
+        reader.engine()  # the next process that takes the model takes the job, too
+        wait_for(lambda: reader.status(book["id"])["step"] > before["step"])
+        resumed = [e for _, e in reader.library.jobs.events(before["job"], before["last_event"])]
+        first = next(event for event in resumed if event["stage"] == "training")
+        assert first["step"] == before["step"]  # closing lost no step
+        reader.cancel(book["id"])
+        wait_for(lambda: reader.status(book["id"])["state"] == "cancelled")
+
+
+def test_a_lift_that_fails_says_why_and_the_engine_goes_on(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = reader.add(story)
+
+    def diverge(self: Trainer) -> None:
+        raise LiftError("The training loss is no longer a number.", code="diverged")
+
+    with monkeypatch.context() as patch, pytest.raises(LiftError, match="no longer a number"):
+        patch.setattr(Trainer, "step", diverge)
+        list(reader.tune(book["id"], values=SHORT))
+    assert reader.status(book["id"])["error"]["code"] == "diverged"
+    assert reader.ask(book["id"], "Who mended the bell?")["arm"] == "ICL"
+    assert list(reader.tune(book["id"], values=SHORT))[-1]["stage"] == "done"
+
+
+def test_an_unexpected_error_becomes_a_sentence(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = reader.add(story)
+    monkeypatch.setattr(Trainer, "step", lambda self: 1 / 0)
+    with pytest.raises(LiftError, match=r"unexpected error \(ZeroDivisionError"):
+        list(reader.tune(book["id"], values=SHORT))
+
+
+def test_arms_that_need_an_adapter_are_refused_without_one(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    with pytest.raises(CallerError, match="has not been learned yet") as caught:
+        reader.ask(book["id"], "Who mended the bell?", arm="LIFT_only")
+    assert (caught.value.code, caught.value.exit_status) == ("no_adapter", 2)
+    with pytest.raises(CallerError, match="no arm"):
+        reader.ask(book["id"], "Who mended the bell?", arm="RAG2")
+
+
+def test_two_readers_never_get_each_others_adapter(
+    reader: Reader, story: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.md"
+    other.write_text("# The Kiln\n\nBram Oster fired nine bowls in the kiln of Tey. " * 20)
+    books = [reader.add(story), reader.add(other)]
+    keys = [list(reader.tune(book["id"], values=SHORT))[-1]["adapter"] for book in books]
+    answers: list[tuple[str, str]] = []
+
+    def ask(number: int) -> None:
+        answer = reader.ask(books[number % 2]["id"], "Who kept lanterns or fired bowls?")
+        answers.append((answer["adapter"], keys[number % 2]))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert all(used == own for used, own in answers)
+
+
+def test_deleting_a_book_ends_its_lift_and_leaves_nothing(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    reader.start_tune(book["id"], values=LONG)
+    wait_for(lambda: reader.status(book["id"])["step"] >= 1)
+    reader.rm(book["id"])
+    assert reader.books() == [] and reader.jobs() == []
+    assert not any(reader.settings.books.iterdir())
+    wait_for(lambda: not reader.settings.checkpoints.exists()
+             or not any(reader.settings.checkpoints.iterdir()))

@@ -1,0 +1,298 @@
+"""The room's handlers over the fake Reader: what they change and what they send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fake_reader import FakeReader
+
+from lift_app.errors import LiftError
+from lift_app.ui import words
+from lift_app.ui.room import Room
+from lift_app.ui.seat import Mark, Seat
+from lift_app.ui.view import PARTS
+
+Named = Callable[[list], dict]
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages that a reader would see."""
+    seen: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text, **_: seen.append(text))
+    monkeypatch.setattr("gradio.Info", lambda text, **_: seen.append(text))
+    return seen
+
+
+def add(room: Room, seat: Seat) -> str:
+    [*_, last] = room.add_sample(seat)
+    assert last[-1] is None
+    assert seat.book is not None
+    return seat.book
+
+
+def click(**data: object) -> SimpleNamespace:
+    return SimpleNamespace(_data=data)
+
+
+def address(**query: str) -> SimpleNamespace:
+    return SimpleNamespace(query_params=query)
+
+
+def talk(room: Room, seat: Seat, question: str, arm: str = "ICL") -> list[tuple]:
+    return list(room.ask(seat, question, arm, True, 1.0))
+
+
+def test_the_first_draw_sends_everything_and_the_second_nothing(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    fresh = Seat()
+    fresh.arrived = True
+    assert set(drawn(room.draw(fresh))) == set(PARTS)
+    assert drawn(room.tick(fresh)) == {}
+
+
+def test_a_window_draws_nothing_before_it_has_arrived(room: Room, drawn: Named) -> None:
+    assert drawn(room.tick(Seat())) == {}
+
+
+def test_a_tick_during_a_lift_sends_progress_only(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    room.learn(seat, "quick")
+    time.sleep(0.15)
+    room.draw(seat)
+    fake.jobs_by_book[book]["since"] -= 5
+    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm"}
+
+
+def test_a_tick_is_cheap(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    room.learn(seat, "quick")
+    start = time.perf_counter()
+    for _ in range(20):
+        room.tick(seat)
+    assert (time.perf_counter() - start) / 20 < 0.05
+
+
+def test_a_failing_tick_is_silent(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named, notes: list[str]
+) -> None:
+    def broken() -> list:
+        raise RuntimeError("disk")
+
+    fake.books = broken  # type: ignore[method-assign]
+    assert drawn(room.tick(seat)) == {}
+    assert notes == []
+
+
+def test_arriving_opens_the_book_and_page_of_the_address(room: Room, seat: Seat) -> None:
+    book = add(room, seat)
+    other = Seat()
+    room.arrive(other, address(book=book, at="2"))
+    assert (other.book, other.page) == (book, 2)
+
+
+def test_arriving_without_an_address_opens_what_is_being_learned(
+    room: Room, fake: FakeReader, seat: Seat, tmp_path: Path
+) -> None:
+    (tmp_path / "other.txt").write_text("Another book.")
+    first = fake.add(tmp_path / "other.txt")["id"]
+    learned = add(room, seat)
+    room.learn(seat, "quick")
+    for query in ({}, {"book": "unknown"}, {"book": "unknown", "at": "x"}):
+        other = Seat()
+        room.arrive(other, address(**query))
+        assert other.book == learned != first
+
+
+def test_pages_turn_within_the_book(room: Room, seat: Seat) -> None:
+    add(room, seat)
+    for asked, got in (("2", 2), ("99", 3), ("0", 1), ("-5", 1)):
+        room.act(seat, click(act="turn", page=asked))
+        assert seat.page == got
+
+
+def test_a_citation_turns_the_page_and_marks_the_quote(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    leaf = drawn(room.act(seat, click(act="cite", cite="#cite-2-0-5")))["leaf"]
+    assert seat.mark == Mark(2, 0, 5)
+    assert ">In th</mark>" in leaf
+    room.act(seat, click(act="turn", page="1"))
+    assert seat.mark is None
+
+
+@pytest.mark.parametrize("data", [{}, {"act": "cite", "cite": "x"}, {"act": "turn", "page": "x"}])
+def test_a_forged_click_does_no_harm(room: Room, seat: Seat, data: dict) -> None:
+    book = add(room, seat)
+    room.act(seat, click(**data))
+    assert (seat.book, seat.page, seat.mark) == (book, 1, None)
+
+
+def test_an_uploaded_file_is_read_and_forgotten(room: Room, seat: Seat, tmp_path: Path) -> None:
+    upload = tmp_path / "cache" / "book.txt"
+    upload.parent.mkdir()
+    upload.write_text("Words of a book.")
+    first, last = room.add(seat, [str(upload)])
+    assert "Reading book.txt" in first[len(PARTS)]
+    assert "is on the shelf" in last[len(PARTS)]
+    assert not upload.parent.exists()
+    assert seat.details["title"] == "book"
+
+
+def test_an_unreadable_file_is_told_calmly_and_forgotten(
+    room: Room, seat: Seat, tmp_path: Path, notes: list[str]
+) -> None:
+    upload = tmp_path / "<b>.txt"
+    upload.write_text(" ")
+    *_, last = room.add(seat, [str(upload)])
+    assert 'role="alert"' in last[len(PARTS)]
+    assert notes == ["&lt;b&gt;.txt is empty. Choose a file that has text in it."]
+    assert not upload.exists()
+
+
+def test_arms_open_up_once_learning_has_begun(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    fresh = Seat()
+    room.arrive(fresh, address())
+    fresh.shown.clear()
+    arm = drawn(room.draw(fresh))["arm"]
+    assert arm["choices"] == [(words.ARMS["ICL"], "ICL")]
+    assert arm["info"] == words.ARM_LOCKED
+    room.learn(fresh, "quick")
+    fake.jobs_by_book[book]["since"] -= 2
+    arm = drawn(room.draw(fresh))["arm"]
+    assert [value for _, value in arm["choices"]] == list(words.ARMS)
+    assert arm["value"] == "LIFT+ICL"
+    assert arm["info"] == words.ARM_PARTIAL
+    fake.jobs_by_book[book]["since"] -= 100
+    arm = drawn(room.draw(fresh))["arm"]
+    assert "value" not in arm, "the reader's choice must survive the end of the lift"
+    assert arm["info"] == ""
+
+
+def test_a_lift_is_paused_resumed_and_cancelled(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    room.learn(seat, "quick")
+    assert drawn(room.pause(seat))["resume"]["visible"] is True
+    assert fake.status(book)["state"] == "paused"
+    assert drawn(room.resume(seat))["pause"]["visible"] is True
+    assert drawn(room.cancel(seat))["controls"]["visible"] is False
+    assert fake.status(book)["state"] == "cancelled"
+
+
+def test_an_answer_streams_and_ends_with_its_citation(
+    room: Room, fake: FakeReader, seat: Seat
+) -> None:
+    add(room, seat)
+    updates = talk(room, seat, "Who rang the bell?")
+    assert words.THINKING in updates[0][0][-1]["content"]
+    assert 'href="#cite-2-' in updates[-1][0][-1]["content"]
+    assert updates[-1][2]["visible"] is True
+    assert not seat.answering
+    assert fake.chats(seat.book or "")[0]["title"] == "Who rang the bell?"
+
+
+def test_a_second_window_finds_the_chat(room: Room, seat: Seat, drawn: Named) -> None:
+    add(room, seat)
+    other = Seat()
+    room.arrive(other, address())
+    talk(room, seat, "Who rang the bell?")
+    talk(room, seat, "What did the lamp burn?")
+    late = Seat()
+    room.arrive(late, address())
+    late.shown.clear()
+    assert len(drawn(room.draw(late))["chat"]) == 4
+
+
+def test_a_refused_question_is_kept_and_explained(room: Room, seat: Seat, notes: list[str]) -> None:
+    add(room, seat)
+    updates = talk(room, seat, "Who?", arm="LIFT_only")
+    assert "has not been learned yet" in updates[-1][0][-1]["content"]
+    assert updates[-1][1]["value"] == "Who?"
+    assert not seat.answering
+    assert len(notes) == 1
+
+
+def test_an_unexpected_error_is_told_without_its_text(
+    room: Room, fake: FakeReader, seat: Seat, notes: list[str]
+) -> None:
+    add(room, seat)
+
+    def broken(*_: object, **__: object) -> dict:
+        raise ZeroDivisionError("secret/path")
+
+    fake.start_tune = broken  # type: ignore[method-assign]
+    room.learn(seat, "quick")
+    assert notes == [words.UNEXPECTED.replace("'", "&#x27;")]
+
+
+def test_errors_of_the_program_are_told_in_their_words(
+    room: Room, fake: FakeReader, seat: Seat, notes: list[str]
+) -> None:
+    room.learn(seat, "quick")
+    assert notes == [words.NO_BOOK]
+    add(room, seat)
+
+    def broken(*_: object, **__: object) -> dict:
+        raise LiftError("Full <disk>.")
+
+    fake.start_tune = broken  # type: ignore[method-assign]
+    room.learn(seat, "quick")
+    assert notes[1:] == ["Full &lt;disk&gt;."]
+
+
+def test_an_empty_question_asks_nothing(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    assert len(talk(room, seat, "  ")) == 1
+    assert fake.talks == {}
+
+
+def test_chats_begin_open_and_go(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    talk(room, seat, "One?")
+    first = seat.chat
+    room.new_chat(seat)
+    assert seat.chat is None
+    talk(room, seat, "Two?")
+    room.act(seat, click(act="chat", chat=first))
+    assert seat.chat == first
+    room.act(seat, click(act="chat", chat="forged"))
+    assert seat.chat == first
+    room.delete_chat(seat)
+    assert seat.chat not in (None, first)
+    assert len(fake.talks) == 1
+
+
+def test_a_removed_book_leaves_every_window(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    other = Seat()
+    room.arrive(other, address())
+    room.remove(seat)
+    assert fake.shelf == {}
+    assert (seat.book, seat.page) == (None, 1)
+    assert words.WELCOME_TITLE in drawn(room.tick(other))["about"]
+    assert other.book is None
+
+
+def test_the_model_line_is_there_until_the_model_is_ready(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    fake.model.update(state="preparing", message="Fetching the model <1>", progress=0.4)
+    assert "Fetching the model &lt;1&gt;, 40 %" in drawn(room.draw(seat))["model"]
+    fake.model.update(state="ready")
+    assert drawn(room.draw(seat))["model"] == ""
