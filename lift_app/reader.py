@@ -507,6 +507,7 @@ class Reader:
         return adapter_key(
             owner=self.settings.owner,
             text_sha256=row.text_sha256,
+            title=row.title,
             weights_sha256=folder.weights_sha256,
             quantisation=self._choice(folder.parameters).quantisation or "none",
             start=None,

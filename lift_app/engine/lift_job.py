@@ -13,6 +13,7 @@ from pathlib import Path
 from lift_app.library import Job, Library
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
+from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
@@ -59,8 +60,10 @@ class LiftJob:
             return
         recipe = Recipe.from_json(self.job.recipe)
         self._record(Progress("segments"))
-        ids, segments = self._segments(recipe)
-        trainer = Trainer(self._host, SLOT, ids, segments, recipe)
+        book = self._library.books.load(self.job.book_id)
+        ids, segments = self._segments(book.text, recipe)
+        prefix = prefix_tokens(self._host.base, recipe, book.title)
+        trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
         saved = load_checkpoint(self.checkpoint_folder)
         if saved is not None:
             trainer.load_state(saved["trainer"])
@@ -86,7 +89,7 @@ class LiftJob:
             yield
         self.save_checkpoint()
         self._remember_speed()
-        memory = Memory(self._host, SLOT, ids, segments)
+        memory = Memory(self._host, SLOT, ids, segments, prefix)
         while not memory.finished:
             if not self._wanted():
                 return
@@ -108,8 +111,7 @@ class LiftJob:
         save_checkpoint(self.checkpoint_folder, state)
         self._saved_at = time.monotonic()
 
-    def _segments(self, recipe: Recipe) -> tuple[list[int], tuple[Segment, ...]]:
-        text = self._library.books.load(self.job.book_id).text
+    def _segments(self, text: str, recipe: Recipe) -> tuple[list[int], tuple[Segment, ...]]:
         tokenizer = load_tokenizer(self._host.base.identity.path)
         encoding = tokenizer.encode(text, add_special_tokens=False)
         segments = cut_segments(encoding.offsets, recipe.segment_length, recipe.stride)

@@ -15,6 +15,7 @@ def adapter_key(
     *,
     owner: str,
     text_sha256: str,
+    title: str,
     weights_sha256: str,
     quantisation: str,
     start: str | None,
@@ -26,6 +27,7 @@ def adapter_key(
     Args:
         owner: whose shelf it stands on; adapters are never shared between owners.
         text_sha256: hash of the book's text.
+        title: title of the book; it stands in the prompt before each segment.
         weights_sha256: identity of the base model's weights.
         quantisation: `none` or `nf4`.
         start: key of the pre-LIFT SFT start it is trained on, if any.
@@ -35,6 +37,7 @@ def adapter_key(
     parts = {
         "owner": owner,
         "text": text_sha256,
+        "title": title,
         "weights": weights_sha256,
         "quantisation": quantisation,
         "start": start,

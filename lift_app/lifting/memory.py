@@ -22,11 +22,17 @@ class Memory:
     """
 
     def __init__(
-        self, host: AdapterHost, slot: str, ids: Sequence[int], segments: Sequence[Segment]
+        self,
+        host: AdapterHost,
+        slot: str,
+        ids: Sequence[int],
+        segments: Sequence[Segment],
+        prefix: Sequence[int] = (),
     ) -> None:
         self._host = host
         self._slot = slot
         self._ids = torch.tensor(ids, dtype=torch.long, device=host.base.device)
+        self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
         self._segments = segments
         self._losses = torch.full((len(ids),), float("nan"))
         length = max(len(segment) for segment in segments)
@@ -48,10 +54,11 @@ class Memory:
     def step(self) -> None:
         """Measure the next window."""
         start, end = self._windows[self.step_done]
-        if end - start > 1:
-            with self._host.active(self._slot), torch.no_grad():
-                losses = token_losses(self._host.model, self._ids[None, start:end])
-            self._losses[start + 1 : end] = losses[0].float().cpu()
+        unpredicted = 0 if len(self._prefix) else 1
+        if end - start > unpredicted:
+            with self._host.active(self._slot):
+                losses = token_losses(self._host.model, self._ids[None, start:end], self._prefix)
+            self._losses[start + unpredicted : end] = losses[0].cpu()
         self.step_done += 1
 
     def segment_losses(self) -> dict[int, float]:

@@ -29,18 +29,24 @@ def equal_lengths(rows: Sequence[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
         yield positions, torch.stack([rows[position] for position in positions])
 
 
-def token_losses(model: nn.Module, ids: Tensor) -> Tensor:
-    """Negative log-likelihood of every token but the first, in nats.
+def token_losses(model: nn.Module, ids: Tensor, prefix: Tensor) -> Tensor:
+    """Negative log-likelihood of the tokens after a prefix that is not learned, in nats.
 
     Args:
         model: a causal LM of transformers.
         ids: token ids of shape (batch, length).
+        prefix: ids of shape (prefix length,) that stand before each row; may be empty, and then
+            the first token of a row is predicted by nothing.
 
     Returns:
-        Float32 tensor of shape (batch, length - 1).
+        Float32 tensor of shape (batch, length), or (batch, length - 1) without a prefix.
     """
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
+    rows = torch.cat([prefix.expand(len(ids), -1), ids], dim=1)
+    targets = ids if len(prefix) else ids[:, 1:]
+    # Logits over a whole vocabulary are the largest tensor of a step: none for the prefix.
+    kept = targets.shape[1] + 1
+    logits = model(input_ids=rows, use_cache=False, logits_to_keep=kept).logits[:, :-1]
     losses = functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), ids[:, 1:].reshape(-1), reduction="none"
+        logits.reshape(-1, logits.shape[-1]).float(), targets.reshape(-1), reduction="none"
     )
-    return losses.view(ids.shape[0], -1)
+    return losses.view(len(ids), -1)

@@ -15,6 +15,8 @@ from typing import Any
 from lift_app.errors import CallerError
 from lift_app.lifting.segments import segment_bounds, trained_tokens
 
+FRAMINGS = ("excerpt", "raw")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -44,6 +46,10 @@ class Recipe:
     """AdamW's weight decay."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient."""
+    framing: str = "excerpt"
+    """What stands before a segment: `excerpt`, the prompt's own beginning, so that the book is
+    learned where its excerpts will stand when a question is asked; or `raw`, nothing, as in the
+    papers. The loss is on the segment alone."""
     seed: int = 0
     """Seed of the adapter's first weights and of the order of the segments."""
 
@@ -57,6 +63,8 @@ class Recipe:
                 f"Recipe: stride ({self.stride}) must not exceed segment_length "
                 f"({self.segment_length}), or tokens would be lost."
             )
+        if self.framing not in FRAMINGS:
+            raise CallerError(f"Recipe: framing is one of {', '.join(FRAMINGS)}.")
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
             raise CallerError("Recipe: learning_rate and gradient_clip must be above 0.")
         if not (0 <= self.warmup <= 1 and 0 <= self.final_rate <= 1):
@@ -129,6 +137,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             epochs=8,
             batch_segments=1,
             learning_rate=2e-4,
+            framing="raw",
         ),
         "The papers' own segments: 2,048 tokens every 768. Slow without a GPU.",
     ),
@@ -139,7 +148,8 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
 def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None = None) -> Recipe:
     """Find a recipe and fit it to a model's window.
 
-    Segments longer than the window are shortened to it, with the stride in the same proportion.
+    Segments that do not fit into the window (with what stands before them) are shortened, and the
+    stride in the same proportion.
 
     Args:
         name: a key of `RECIPES`.
@@ -152,7 +162,8 @@ def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None =
     if name not in RECIPES:
         raise CallerError(f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.")
     recipe = RECIPES[name][0].with_values(values or {})
-    if recipe.segment_length <= window:
+    room = window if recipe.framing == "raw" else window * 7 // 8
+    if recipe.segment_length <= room:
         return recipe
-    stride = max(1, recipe.stride * window // recipe.segment_length)
-    return replace(recipe, segment_length=window, stride=stride)
+    stride = max(1, recipe.stride * room // recipe.segment_length)
+    return replace(recipe, segment_length=room, stride=stride)

@@ -45,6 +45,7 @@ class Trainer:
         ids: token ids of the whole book.
         segments: its windows, from `cut_segments`.
         recipe: every number of the lift.
+        prefix: token ids that stand before each segment and are not learned (`framing`).
 
     Raises:
         LiftError: later, from `step()`, if the loss stops being a number.
@@ -57,6 +58,7 @@ class Trainer:
         ids: Sequence[int],
         segments: Sequence[Segment],
         recipe: Recipe,
+        prefix: Sequence[int] = (),
     ) -> None:
         self.recipe = recipe
         self.segments = segments
@@ -66,6 +68,7 @@ class Trainer:
         self._host = host
         self._slot = slot
         self._ids = torch.tensor(ids, dtype=torch.long, device=host.base.device)
+        self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
         host.reset(slot, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
         self._optimizer = torch.optim.AdamW(
             host.parameters(slot), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -98,15 +101,16 @@ class Trainer:
         began = time.perf_counter()
         batch = self.schedule.batch(self.step_done)
         rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
-        predicted = max(1, sum(len(row) - 1 for row in rows))
+        unpredicted = 0 if len(self._prefix) else 1
+        predicted = max(1, sum(len(row) - unpredicted for row in rows))
         segment_losses: dict[int, float] = {}
         total = 0.0
         with self._host.training(self._slot):
             self._optimizer.zero_grad(set_to_none=True)
             for positions, ids in equal_lengths(rows):
-                if ids.shape[1] < 2:
+                if ids.shape[1] <= unpredicted:
                     continue  # a book of a single token predicts nothing
-                losses = token_losses(self._host.model, ids)
+                losses = token_losses(self._host.model, ids, self._prefix)
                 (losses.sum() / predicted).backward()
                 total += losses.detach().sum().item()
                 means = losses.detach().mean(dim=1).tolist()

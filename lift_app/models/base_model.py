@@ -106,18 +106,36 @@ class BaseModel:
         name are used. Text in a message that spells a special token is broken up, so that nothing
         a book says can end a message.
         """
+        return self._encode_chat(self._chat_text(messages))
+
+    def tokens_before(self, messages: Messages, marker: str) -> list[int]:
+        """Token ids of a conversation up to where `marker` stands in one of its messages.
+
+        Raises:
+            ValueError: the marker is in no message.
+        """
+        before, found, _ = self._chat_text(messages).partition(marker)
+        if not found:
+            raise ValueError(f"{marker!r} is in no message")
+        return self._encode_chat(before)
+
+    def _chat_text(self, messages: Messages) -> str:
         plain = [
             {"role": message["role"], "content": self._without_special_tokens(message["content"])}
             for message in messages
         ]
         if not self.tokenizer.chat_template:
-            return list(self.tokenizer(_plain_chat(plain), verbose=False)["input_ids"])
+            return _plain_chat(plain)
         try:
-            text = self._render(plain)
+            return self._render(plain)
         except Exception as error:  # a template can raise whatever it likes
             logger.info("the chat template takes no system message: %s", error)
-            text = self._render(_system_folded(plain))
-        encoded = self.tokenizer(text, add_special_tokens=False, verbose=False)
+            return self._render(_system_folded(plain))
+
+    def _encode_chat(self, text: str) -> list[int]:
+        # A rendered template brings its own special tokens; plain lines need the tokenizer's.
+        plain = not self.tokenizer.chat_template
+        encoded = self.tokenizer(text, add_special_tokens=plain, verbose=False)
         return list(encoded["input_ids"])
 
     def _render(self, messages: Messages) -> str:

@@ -178,5 +178,9 @@ def test_deleting_a_book_ends_its_lift_and_leaves_nothing(reader: Reader, story:
     reader.rm(book["id"])
     assert reader.books() == [] and reader.jobs() == []
     assert not any(reader.settings.books.iterdir())
-    wait_for(lambda: not reader.settings.checkpoints.exists()
-             or not any(reader.settings.checkpoints.iterdir()))
+    wait_for(
+        lambda: (
+            not reader.settings.checkpoints.exists()
+            or not any(reader.settings.checkpoints.iterdir())
+        )
+    )

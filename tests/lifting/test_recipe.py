@@ -16,6 +16,7 @@ def key_of(**changes: object) -> str:
     parts: dict[str, object] = {
         "owner": "local",
         "text_sha256": "t",
+        "title": "T",
         "weights_sha256": "w",
         "quantisation": "none",
         "start": None,
@@ -29,6 +30,7 @@ def test_every_part_changes_the_key() -> None:
     changed = [
         {"owner": "ada"},
         {"text_sha256": "x"},
+        {"title": "U"},
         {"weights_sha256": "x"},
         {"quantisation": "nf4"},
         {"start": "s"},
@@ -57,6 +59,8 @@ def test_the_papers_recipe_is_the_papers() -> None:
 def test_segments_are_fitted_to_the_window() -> None:
     fitted = resolve_recipe("paper", window=512)
     assert (fitted.segment_length, fitted.stride) == (512, 192)
+    framed = resolve_recipe("standard", window=128)
+    assert framed.segment_length < 128 and framed.stride == 42
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import torch
 
 from lift_app.errors import LiftError
 from lift_app.lifting.checkpoint import FILE, load_checkpoint, save_checkpoint
+from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.memory import Memory
-from lift_app.lifting.objective import equal_lengths
+from lift_app.lifting.objective import equal_lengths, token_losses
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import Segment, cut_segments
 from lift_app.lifting.trainer import Trainer
@@ -117,6 +118,23 @@ def test_a_loss_that_is_no_number_stops_the_lift(host: AdapterHost) -> None:
     with pytest.raises(LiftError, match="no longer a number"):
         trainer.step()
     assert trainer.step_done == 0
+
+
+def test_the_prefix_predicts_but_is_not_learned(host: AdapterHost) -> None:
+    recipe = Recipe(framing="excerpt")
+    prefix = prefix_tokens(host.base, recipe, "The Lanterns")
+    text = host.base.tokenizer.decode(prefix)
+    assert "The Lanterns" in text and "PLACE" not in text
+    assert prefix_tokens(host.base, Recipe(framing="raw"), "The Lanterns") == []
+    ids = torch.tensor([book(host)[0][:10]])
+    with host.disabled():
+        framed = token_losses(host.model, ids, torch.tensor(prefix))
+        bare = token_losses(host.model, ids, torch.tensor([], dtype=torch.long))
+    assert framed.shape == (1, 10) and bare.shape == (1, 9)
+    whole = torch.tensor([[*prefix, *ids[0].tolist()]])
+    with host.disabled():
+        expected = token_losses(host.model, whole, torch.tensor([], dtype=torch.long))
+    assert torch.allclose(framed, expected[:, -10:], atol=1e-5)
 
 
 def test_a_book_of_one_token_trains_without_a_loss(host: AdapterHost) -> None:
