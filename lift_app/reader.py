@@ -1,23 +1,20 @@
 """Reader: the Python face. The command line and the app say the same verbs and get the same dicts.
 
-A Reader takes the model of its library if no other process has it; otherwise lifts go to the
-owner through the job table and questions through its hand-off. Importing this module is cheap:
-torch comes in only with the engine's thread.
+Books come from the library, lifts are jobs in it, questions go through the access to the model.
+Importing this module is cheap: torch comes in only with the engine's thread.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lift_app.answering.question import ARMS, TEMPLATE_VERSION, Question
-from lift_app.engine.status import job_status
+from lift_app.answering.question import TEMPLATE_VERSION
+from lift_app.engine.access import Access
+from lift_app.engine.status import job_line, job_status
 from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
 from lift_app.library import BookRow, Job, Library
 from lift_app.lifting.estimate import estimate
@@ -26,16 +23,13 @@ from lift_app.lifting.recipe import RECIPES, Recipe, resolve_recipe
 from lift_app.models.catalogue import CATALOGUE, find_model
 from lift_app.models.device import Choice, choose_device
 from lift_app.models.identity import ModelFolder
-from lift_app.models.provision import ensure_model, find_present
+from lift_app.models.provision import fetch_model, find_present
 from lift_app.models.tokens import count_tokens
+from lift_app.reading import FileReader
 from lift_app.settings import Settings
 
 if TYPE_CHECKING:
-    from lift_app.answering.answer import Answer
     from lift_app.engine.engine import Engine
-    from lift_app.engine.hand_off import HandOff
-    from lift_app.engine.lock import HomeLock
-    from lift_app.reading import FileReader
 
 TOKENS_PER_WORD = 1.33
 """Guess while no tokenizer is on this machine; the report says that it is one."""
@@ -56,15 +50,11 @@ class Reader:
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
         self.settings = settings or Settings.from_environment()
         self.library = Library.open(self.settings)
-        self._guard = threading.RLock()
-        self._files: FileReader | None = None
-        self._lock: HomeLock | None = None
-        self._engine: Engine | None = None
-        self._hand_off: HandOff | None = None
-        self._running_stops: set[threading.Event] = set()
+        self._files = FileReader(self.settings)
+        self._access = Access(self.library, self.settings, preload=preload)
         self._preload = preload
         if preload:
-            self._own_engine(lifting=True)
+            self._access.own(lifting=True)
 
     def __enter__(self) -> Reader:
         return self
@@ -79,17 +69,9 @@ class Reader:
 
     def close(self) -> None:
         """Checkpoint a running lift, stop the engine and the process that reads files."""
-        with self._guard:
-            if self._hand_off is not None:
-                self._hand_off.close()
-            if self._engine is not None:
-                self._engine.close()
-            if self._lock is not None:
-                self._lock.release()
-            if self._files is not None:
-                self._files.close()
-            self._hand_off = self._engine = self._lock = self._files = None
-            self.library.close()
+        self._access.close()
+        self._files.close()
+        self.library.close()
 
     # Books
 
@@ -108,7 +90,7 @@ class Reader:
         path = Path(path).expanduser()
         if not path.is_file():
             raise CallerError(f"There is no file {path}.", code="no_such_file")
-        book = self._file_reader().read(path, encoding=encoding, title=title)
+        book = self._files.read(path, encoding=encoding, title=title)
         tokens, exact = self._count_tokens(book.text)
         row = self.library.books.add(book, path, tokens, exact, replace_text=encoding is not None)
         return self._describe(row) | {"new": row.new}
@@ -186,9 +168,8 @@ class Reader:
         job = self.library.jobs.create(row.id, key, model, plan.to_json())
         if job.state == "paused":
             self.library.jobs.request(job.id, "run")
-        engine = self._own_engine(lifting=True)
-        if engine is not None:
-            engine.wake()
+        self._access.own(lifting=True)
+        self._access.wake()
         return self.status(job.id)
 
     def tune(
@@ -274,29 +255,25 @@ class Reader:
             LiftError: with a sentence for the reader.
         """
         row = self.library.books.find(book)
-        turns = self._history(chat)
         arguments: dict[str, Any] = {
             "book": row.id,
             "question": question,
             "arm": arm,
             "evidence": bool(evidence),
             "strength": strength,
-            "history": turns,
+            "history": self._history(chat),
             "model": model or self.settings.model,
         }
         self._present_model(arguments["model"])
-        answer: dict[str, Any] | None = None
-        for event in self._ask_anywhere(arguments):
-            answer = event.get("answer", answer)
-            if answer is not None and chat is not None and "answer" in event:
-                self.library.chats.add_message(chat, "user", arguments["question"], None)
+        for event in self._access.ask(arguments):
+            if chat is not None and (answer := event.get("answer")):
+                self.library.chats.add_message(chat, "user", question, None)
                 self.library.chats.add_message(chat, "assistant", answer["answer"], answer)
             yield event
 
     def stop_answer(self) -> None:
         """Cut running answers short; what was written so far is kept."""
-        for stop in list(self._running_stops):
-            stop.set()
+        self._access.stop_answers()
 
     # Chats
 
@@ -362,7 +339,7 @@ class Reader:
 
         An app whose model was taken by another process takes it over here when that one ends.
         """
-        engine = self._own_engine(lifting=True) if self._preload else self._engine
+        engine = self._access.own(lifting=True) if self._preload else self._access.engine
         if engine is not None:
             return dict(vars(engine.model_state))
         choice = self._choice()
@@ -383,20 +360,12 @@ class Reader:
         Raises:
             Busy: another process has the model.
         """
-        engine = self._own_engine(lifting=True)
+        engine = self._access.own(lifting=True)
         if engine is None:
             raise Busy("Another LIFT Reader on this machine has the model. Close it first.")
         return engine
 
     # How it is done
-
-    def _file_reader(self) -> FileReader:
-        from lift_app.reading import FileReader
-
-        with self._guard:
-            if self._files is None:
-                self._files = FileReader(self.settings)
-            return self._files
 
     def _choice(self, parameters: int | None = None) -> Choice:
         return choose_device(self.settings, parameters)
@@ -415,28 +384,9 @@ class Reader:
         return folder
 
     def _fetch_model(self, model: str) -> Iterator[dict[str, Any]]:
-        if self._local_model(model) is not None:
-            return
-        events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        done: Future[ModelFolder] = Future()
-
-        def fetch() -> None:
-            try:
-                done.set_result(
-                    ensure_model(
-                        model,
-                        self.settings,
-                        lambda p: events.put({**p.to_json(), "stage": "model"}),
-                    )
-                )
-            except Exception as error:
-                done.set_exception(error)
-            events.put(None)
-
-        threading.Thread(target=fetch, name="lift-fetch", daemon=True).start()
-        while (event := events.get()) is not None:
-            yield event
-        done.result()
+        if self._local_model(model) is None:
+            for event in fetch_model(model, self.settings):
+                yield {**event.to_json(), "stage": "model"}
 
     def _count_tokens(self, text: str) -> tuple[int, bool]:
         folder = self._local_model()
@@ -466,7 +416,7 @@ class Reader:
             recipe=resolve_recipe(self.settings.recipe, window=window),
             tokens=row.tokens,
         )
-        return {"estimated_minutes": round(found.minutes, 1), "estimate_reason": found.reason}
+        return {"estimated_minutes": round(found.minutes, 2), "estimate_reason": found.reason}
 
     def _spine(self, row: BookRow, job: Job | None) -> dict[str, Any]:
         adapter = self._newest_adapter(row.id, self.settings.model)
@@ -479,10 +429,11 @@ class Reader:
             "pages": row.pages,
             "words": row.words,
             "tokens": row.tokens,
+            "tokens_exact": row.tokens_exact,
             "added": row.added,
             "learned": adapter is not None,
             "adapter": adapter,
-            "job": job_status(self.library, job) if job is not None and unfinished else None,
+            "job": job_line(job) if job is not None and unfinished else None,
         }
 
     def _newest_adapter(self, book_id: str, model: str) -> str | None:
@@ -515,30 +466,6 @@ class Reader:
             recipe=recipe,
         )
 
-    def _own_engine(self, *, lifting: bool) -> Engine | None:
-        """The engine of this process, started if no other process owns the model."""
-        with self._guard:
-            if self._engine is not None:
-                if lifting:
-                    self._engine.take_jobs()
-                return self._engine
-            from lift_app.engine.lock import HomeLock, Owner
-
-            lock = HomeLock(self.settings.home)
-            if not lock.acquire():
-                return None
-            from lift_app.engine.engine import Engine
-            from lift_app.engine.hand_off import HandOff
-
-            self._lock = lock
-            self._engine = Engine(self.library, self.settings)
-            self._hand_off = HandOff(self._ask_here)
-            lock.publish(Owner.this_process(self._hand_off.port, self._hand_off.token))
-            self._engine.start(preload=self._preload)
-            if lifting:
-                self._engine.take_jobs()
-            return self._engine
-
     def _follow(self, job_id: str, seen: int) -> Iterator[dict[str, Any]]:
         while True:
             job = self.library.jobs.get(job_id)
@@ -547,7 +474,7 @@ class Reader:
                 yield event
             if job.state in ENDED:
                 break
-            self._own_engine(lifting=True)  # take over if the owner has died
+            self._access.own(lifting=True)  # take over if the owner has died
             time.sleep(POLL_SECONDS)
         if job.state == "failed":
             raise LiftError(job.error_message or "The lift failed.", code=job.error_code)
@@ -555,22 +482,15 @@ class Reader:
             raise Stopped(f"The lift was {job.state}.", code=job.state)
 
     def _wait_until_ended(self, job_id: str) -> None:
-        while self._own_engine(lifting=False) is not None or self._owner_is_alive():
-            if self.library.jobs.get(job_id).state in ENDED:
-                return
+        while self.library.jobs.get(job_id).state not in ENDED:
+            # Without an owner nobody would follow the request; a new one settles what was left.
+            self._access.own(lifting=False)
             time.sleep(POLL_SECONDS)
-
-    def _owner_is_alive(self) -> bool:
-        return self._engine is None
 
     def _request(self, ref: str, wanted: str) -> dict[str, Any]:
         job = self._find_job(ref)
-        if job.state in ("done", "failed", "cancelled"):
-            raise CallerError(f"This lift is {job.state}: there is nothing to change.")
         self.library.jobs.request(job.id, wanted)
-        engine = self._own_engine(lifting=wanted == "run") if wanted == "run" else self._engine
-        if engine is not None:
-            engine.wake()
+        self._access.wake()
         return self.status(job.id)
 
     def _history(self, chat: str | None) -> list[list[str]]:
@@ -578,70 +498,3 @@ class Reader:
             return []
         texts = [message.content for message in self.library.chats.messages(chat)]
         return [[asked, said] for asked, said in zip(texts[::2], texts[1::2], strict=False)]
-
-    def _ask_anywhere(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if self._own_engine(lifting=False) is not None:
-            yield from self._ask_here(arguments)
-            return
-        from lift_app.engine.hand_off import ask_owner
-        from lift_app.engine.lock import HomeLock
-
-        owner = HomeLock(self.settings.home).owner()
-        if owner is None:
-            raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
-        yield from ask_owner(owner, arguments)
-
-    def _ask_here(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Answer with the engine of this process; also serves the hand-off."""
-        from lift_app.engine.engine import AnswerTurn
-
-        engine = self._own_engine(lifting=False)
-        if engine is None:
-            raise Busy("LIFT Reader is closing. Ask again after the next start.")
-        row = self.library.books.find(arguments["book"])
-        arm, key = self._resolve_arm(engine, row, arguments["arm"], arguments["model"])
-        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        turn = AnswerTurn(
-            book_id=row.id,
-            key=key,
-            question=Question(
-                text=arguments["question"],
-                arm=arm,
-                evidence=arguments["evidence"],
-                strength=arguments["strength"],
-                history=tuple((asked, said) for asked, said in arguments["history"]),
-                max_tokens=self.settings.answer_tokens,
-            ),
-            model=arguments["model"],
-            on_text=pieces.put,
-        )
-        self._running_stops.add(turn.stop)
-        try:
-            done: Future[Answer] = engine.ask(turn)
-            done.add_done_callback(lambda _: pieces.put(None))
-            while (piece := pieces.get()) is not None:
-                yield {"text": piece}
-            yield {"answer": done.result().to_json()}
-        finally:
-            turn.stop.set()  # a listener that goes away ends the answer
-            self._running_stops.discard(turn.stop)
-
-    def _resolve_arm(
-        self, engine: Engine, row: BookRow, arm: str | None, model: str
-    ) -> tuple[str, str | None]:
-        """The arm and the key of the adapter it needs: the newest one, or the one being made."""
-        if arm is not None and arm not in ARMS:
-            raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
-        if arm == "ICL":
-            return arm, None
-        key = self._newest_adapter(row.id, model)
-        if key is None:
-            unfinished = self.library.jobs.list(unfinished=True, book_id=row.id)
-            key = next((job.key for job in unfinished if engine.is_lifting(job.key)), None)
-        if key is None and arm is not None:
-            raise CallerError(
-                f"{row.title} has not been learned yet, so it cannot be asked with {arm}. "
-                "Learn it first (`lift tune`), or ask with the arm ICL.",
-                code="no_adapter",
-            )
-        return (arm or "LIFT+ICL", key) if key else ("ICL", None)

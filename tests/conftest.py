@@ -75,7 +75,7 @@ def story(tmp_path: Path) -> Path:
             f"The {word} of the town was quiet in chapter {number}, and nobody hurried."
             for word in ("market", "school", "mill", "bridge", "garden", "chapel")
         ]
-        parts.append(f"# Chapter {number}: {name}\n\n" + " ".join(lines + filler * 4))
+        parts.append(f"## Chapter {number}: {name}\n\n" + " ".join(lines + filler * 4))
     path = tmp_path / "lanterns.md"
-    path.write_text("\n\n".join(parts), encoding="utf-8")
+    path.write_text("\n\n".join(["# The Lanterns of Quell", *parts]), encoding="utf-8")
     return path

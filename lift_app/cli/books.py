@@ -72,6 +72,21 @@ def show_command(book: str, as_json: bool) -> None:
         click.echo(f"learned: {_adapter_line(adapter)}")
 
 
+@click.command("page")
+@click.argument("book")
+@click.argument("number", type=int)
+@json_option
+@reports_errors
+def page_command(book: str, number: int, as_json: bool) -> None:
+    """Print page NUMBER (1-based) of BOOK, as it is cited."""
+    with Reader() as reader:
+        page = reader.page(book, number)
+    if as_json:
+        print_json(page)
+    else:
+        click.echo(page["text"])
+
+
 @click.command("adapters")
 @json_option
 @reports_errors

@@ -21,6 +21,7 @@ COMMANDS = {
     "books": ("books", "List the books on the shelf."),
     "adapters": ("books", "List the adapters on the shelf."),
     "show": ("books", "Show one book: report, chapters, adapters."),
+    "page": ("books", "Print one page of a book."),
     "rm": ("books", "Delete a book and everything of it."),
     "models": ("machine", "List base models; fetch one."),
     "jobs": ("lifts", "List lifts."),

@@ -94,18 +94,19 @@ class Engine:
         Args:
             preload: load the model now instead of when it is first needed.
         """
+        # Whoever owns the model knows that no lift is running anywhere else.
+        self._library.jobs.requeue_interrupted()
         if preload:
             self._preload.set()
         self._thread.start()
 
     def take_jobs(self) -> None:
-        """Run lifts as well as answers, from interrupted ones on.
+        """Run lifts as well as answers.
 
         A process that only asks one question leaves them to one that stays.
         """
         if not self._takes_jobs.is_set():
             self._library.sweep()
-            self._library.jobs.requeue_interrupted()
             self._takes_jobs.set()
         self._awake.set()
 

@@ -6,21 +6,20 @@ from typing import Any
 
 from lift_app.library import Job, Library
 
+MOST_POINTS = 400
+"""Points of the loss curve that a face gets; a long lift is thinned to them."""
 
-def job_status(library: Library, job: Job) -> dict[str, Any]:
-    """Where a lift stands, the same for every window and process.
+AFTER_TRAINING = ("checking", "saving", "done")
+
+
+def job_line(job: Job) -> dict[str, Any]:
+    """Where a lift stands, from its row alone: cheap enough for every book of a shelf.
 
     Returns:
-        `job`, `book`, `title`, `recipe`, `state`, `stage`, `step`, `steps`, `loss`,
-        `tokens_per_second`, `eta_seconds`; `segments` (last loss of each segment in nats, None
-        where it was not trained on yet), `losses` ([step, loss] of every step), `error`,
-        `adapter` (its key once it is done), `last_event` (sequence number).
+        `job`, `book`, `recipe`, `model`, `state`, `wanted`, `stage`, `step`, `steps` (of the
+        training), `error`, `adapter` (its key once it is done).
     """
-    events = library.jobs.events(job.id)
-    progress = job.progress or {}
-    steps = [event for _, event in events if event["stage"] == "training"]
-    training = steps[-1] if steps else {}
-    losses = [[e["step"], e["loss"]] for _, e in events if "loss" in e]
+    stage = job.stage or job.state
     return {
         "job": job.id,
         "book": job.book_id,
@@ -28,25 +27,38 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
         "model": job.model,
         "state": job.state,
         "wanted": job.wanted,
-        "stage": progress.get("stage", job.state),
-        "step": training.get("step", 0),
-        "steps": training.get("steps", 0),
-        "loss": losses[-1][1] if losses else None,
-        "tokens_per_second": training.get("tokens_per_second"),
-        "eta_seconds": training.get("eta_seconds") if job.state == "running" else None,
-        "segments": _segment_losses(library, job, events),
-        "losses": losses,
+        "stage": stage,
+        "step": job.steps if stage in AFTER_TRAINING else job.step,
+        "steps": job.steps,
         "error": {"code": job.error_code, "message": job.error_message}
         if job.error_message
         else None,
         "adapter": job.key if job.state == "done" else None,
-        "last_event": events[-1][0] if events else 0,
     }
 
 
-def _segment_losses(
-    library: Library, job: Job, events: list[tuple[int, dict[str, Any]]]
-) -> list[float | None]:
+def job_status(library: Library, job: Job) -> dict[str, Any]:
+    """Where a lift stands, the same for every window and process.
+
+    Returns:
+        What `job_line` gives, and `loss`, `tokens_per_second`, `eta_seconds`; `segments` (last
+        loss of each segment in nats, None where it was not trained on yet), `losses` ([step,
+        loss], thinned to `MOST_POINTS`), `last_event` (its sequence number).
+    """
+    events = library.jobs.events(job.id)
+    training = [event for _, event in events if event["stage"] == "training"]
+    last = training[-1] if training else {}
+    losses = [[event["step"], event["loss"]] for event in training if "loss" in event]
     known = library.jobs.segment_losses(job.id)
-    count = next((e["segment_count"] for _, e in reversed(events) if "segment_count" in e), 0)
-    return [known[index]["last"] if index in known else None for index in range(count)]
+    count = next((e["segment_count"] for e in reversed(training) if "segment_count" in e), 0)
+    return {
+        **job_line(job),
+        "step": last.get("step", 0),
+        "steps": last.get("steps", 0),
+        "loss": losses[-1][1] if losses else None,
+        "tokens_per_second": last.get("tokens_per_second"),
+        "eta_seconds": last.get("eta_seconds") if job.state == "running" else None,
+        "segments": [known[i]["last"] if i in known else None for i in range(count)],
+        "losses": losses[:: len(losses) // MOST_POINTS + 1],
+        "last_event": events[-1][0] if events else 0,
+    }

@@ -7,15 +7,18 @@ folder appears there complete or not at all, whichever process dies in between.
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lift_app.errors import ModelUnavailable
+from lift_app.errors import ModelUnavailable, Stopped
 from lift_app.models.catalogue import (
     FolderSource,
     HubSource,
@@ -65,6 +68,37 @@ def ensure_model(
             found = find_present(entry, settings) or _fetch(entry, settings, report)
     report(ModelProgress("ready", f"{entry.title} is ready.", 1, 1))
     return found
+
+
+def fetch_model(ref: str, settings: Settings) -> Iterator[ModelProgress]:
+    """`ensure_model` as an iterator of its progress; a caller who stops listening cancels it.
+
+    Raises:
+        LiftError: as `ensure_model`.
+    """
+    events: queue.SimpleQueue[ModelProgress | None] = queue.SimpleQueue()
+    cancelled = threading.Event()
+    done: Future[ModelFolder] = Future()
+
+    def report(event: ModelProgress) -> None:
+        if cancelled.is_set():
+            raise Stopped("Fetching the model was cancelled.")
+        events.put(event)
+
+    def fetch() -> None:
+        try:
+            done.set_result(ensure_model(ref, settings, report))
+        except Exception as error:
+            done.set_exception(error)
+        events.put(None)
+
+    threading.Thread(target=fetch, name="lift-fetch", daemon=True).start()
+    try:
+        while (event := events.get()) is not None:
+            yield event
+    finally:
+        cancelled.set()
+    done.result()
 
 
 def find_present(entry: ModelEntry, settings: Settings) -> ModelFolder | None:

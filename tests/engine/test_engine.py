@@ -184,3 +184,12 @@ def test_deleting_a_book_ends_its_lift_and_leaves_nothing(reader: Reader, story:
             or not any(reader.settings.checkpoints.iterdir())
         )
     )
+
+
+def test_a_book_whose_lift_was_killed_can_be_deleted(tiny_settings: Settings, story: Path) -> None:
+    with Reader(tiny_settings) as reader:
+        book = reader.add(story)
+        job = reader.library.jobs.create(book["id"], "0" * 64, "some model", {"name": "standard"})
+        reader.library.jobs.set_state(job.id, "running")  # as a killed process leaves it
+        reader.rm(book["id"])
+        assert reader.books() == [] and reader.jobs() == []

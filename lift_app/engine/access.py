@@ -1,0 +1,175 @@
+"""Access: a process's way to the model, its own engine or the one of the process that owns it.
+
+Owns the home lock, the engine and the hand-off of this process. A question is answered here if
+this process has the model, and handed to the owner otherwise; lifts need only the job table.
+Importing this module is cheap: torch comes in with the engine's thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from lift_app.answering.question import ARMS, Question
+from lift_app.engine.lock import HomeLock, Owner
+from lift_app.errors import Busy, CallerError
+from lift_app.library import BookRow, Library
+from lift_app.settings import Settings
+
+if TYPE_CHECKING:
+    from lift_app.answering.answer import Answer
+    from lift_app.engine.engine import Engine
+    from lift_app.engine.hand_off import HandOff
+
+
+class Access:
+    """This process's way to the model of one library.
+
+    Args:
+        library: whose jobs and adapters are used.
+        settings: names the home.
+        preload: load the model as soon as this process owns it.
+    """
+
+    def __init__(self, library: Library, settings: Settings, *, preload: bool) -> None:
+        self._library = library
+        self._settings = settings
+        self._preload = preload
+        self._guard = threading.RLock()
+        self._lock = HomeLock(settings.home)
+        self._engine: Engine | None = None
+        self._hand_off: HandOff | None = None
+        self._stops: set[threading.Event] = set()
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine of this process, if it has started one."""
+        return self._engine
+
+    def own(self, *, lifting: bool) -> Engine | None:
+        """The engine of this process, started if no other process owns the model; else None.
+
+        Args:
+            lifting: also run lifts; a process that only asks leaves them to one that stays.
+        """
+        with self._guard:
+            if self._engine is None:
+                if not self._lock.acquire():
+                    return None
+                self._start()
+            assert self._engine is not None
+            if lifting:
+                self._engine.take_jobs()
+            return self._engine
+
+    def ask(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer a question, in this process or in the one that owns the model.
+
+        Args:
+            arguments: `book` (id), `question`, `arm`, `evidence`, `strength`, `history`
+                ([[question, answer], ...]), `model`.
+
+        Yields:
+            `{"text": piece}` while it is written, then `{"answer": {...}}`.
+
+        Raises:
+            LiftError: with a sentence for the reader.
+        """
+        if self.own(lifting=False) is not None:
+            yield from self._ask_here(arguments)
+            return
+        from lift_app.engine.hand_off import ask_owner
+
+        owner = self._lock.owner()
+        if owner is None:
+            raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
+        yield from ask_owner(owner, arguments)
+
+    def stop_answers(self) -> None:
+        """Cut the answers that run in this process short."""
+        for stop in list(self._stops):
+            stop.set()
+
+    def wake(self) -> None:
+        """Let this process's engine, if there is one, look for work now."""
+        if self._engine is not None:
+            self._engine.wake()
+
+    def close(self) -> None:
+        """Checkpoint a running lift and let go of the model."""
+        with self._guard:
+            if self._hand_off is not None:
+                self._hand_off.close()
+            if self._engine is not None:
+                self._engine.close()
+            self._lock.release()
+            self._engine = self._hand_off = None
+
+    def _start(self) -> None:
+        from lift_app.engine.engine import Engine
+        from lift_app.engine.hand_off import HandOff
+
+        self._engine = Engine(self._library, self._settings)
+        self._hand_off = HandOff(self._ask_here)
+        self._lock.publish(Owner.this_process(self._hand_off.port, self._hand_off.token))
+        self._engine.start(preload=self._preload)
+
+    def _ask_here(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer with the engine of this process; also what the hand-off calls."""
+        from lift_app.engine.engine import AnswerTurn
+
+        engine = self._engine
+        if engine is None:
+            raise Busy("LIFT Reader is closing. Ask again after the next start.")
+        row = self._library.books.get(arguments["book"])
+        arm, key = self._resolve_arm(engine, row, arguments["arm"], arguments["model"])
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        turn = AnswerTurn(
+            book_id=row.id,
+            key=key,
+            question=Question(
+                text=arguments["question"],
+                arm=arm,
+                evidence=arguments["evidence"],
+                strength=arguments["strength"],
+                history=tuple((asked, said) for asked, said in arguments["history"]),
+                max_tokens=self._settings.answer_tokens,
+            ),
+            model=arguments["model"],
+            on_text=pieces.put,
+        )
+        self._stops.add(turn.stop)
+        try:
+            done: Future[Answer] = engine.ask(turn)
+            done.add_done_callback(lambda _: pieces.put(None))
+            while (piece := pieces.get()) is not None:
+                yield {"text": piece}
+            yield {"answer": done.result().to_json()}
+        finally:
+            turn.stop.set()  # a listener that goes away ends the answer
+            self._stops.discard(turn.stop)
+
+    def _resolve_arm(
+        self, engine: Engine, row: BookRow, arm: str | None, model: str
+    ) -> tuple[str, str | None]:
+        """The arm and the key of the adapter it needs: the newest one, or the one being made."""
+        if arm is not None and arm not in ARMS:
+            raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
+        if arm == "ICL":
+            return arm, None
+        shelved = self._library.adapters.for_book(row.id, model)
+        unfinished = self._library.jobs.list(unfinished=True, book_id=row.id)
+        lifting = [job.key for job in unfinished if engine.is_lifting(job.key)]
+        keys = [adapter.key for adapter in shelved] + lifting
+        if keys:
+            return arm or "LIFT+ICL", keys[0]
+        if arm is None:
+            return "ICL", None
+        raise CallerError(
+            f"{row.title} has not been learned yet, so it cannot be asked with {arm}. "
+            "Learn it first (`lift tune`), or ask with the arm ICL.",
+            code="no_adapter",
+        )
