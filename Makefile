@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test check clean
+.PHONY: install model run test check screenshots clean
 
 install: .venv/installed
 
@@ -26,6 +26,9 @@ check: install
 
 test: check model
 	$(BIN)/python -m pytest
+
+screenshots: model
+	LIFT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/ui/test_screenshots.py
 
 clean:
 	rm -rf .venv build *.egg-info

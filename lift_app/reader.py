@@ -12,18 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lift_app import cards
 from lift_app.answering.question import TEMPLATE_VERSION
 from lift_app.engine.access import Access
-from lift_app.engine.status import job_line, job_status
+from lift_app.engine.status import job_status
 from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
 from lift_app.library import BookRow, Job, Library
-from lift_app.lifting.estimate import estimate
 from lift_app.lifting.key import adapter_key
-from lift_app.lifting.recipe import RECIPES, Recipe, resolve_recipe
-from lift_app.models.catalogue import CATALOGUE, find_model
-from lift_app.models.device import Choice, choose_device
+from lift_app.lifting.recipe import Recipe, resolve_recipe
+from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
-from lift_app.models.provision import fetch_model, find_present
+from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.tokens import count_tokens
 from lift_app.reading import FileReader
 from lift_app.settings import Settings
@@ -93,19 +92,22 @@ class Reader:
         book = self._files.read(path, encoding=encoding, title=title)
         tokens, exact = self._count_tokens(book.text)
         row = self.library.books.add(book, path, tokens, exact, replace_text=encoding is not None)
-        return self._describe(row) | {"new": row.new}
+        return cards.description(self.library, self.settings, row) | {"new": row.new}
 
     def books(self) -> list[dict[str, Any]]:
         """Every book on the shelf, newest first, with its adapter and its unfinished job."""
         jobs = {job.book_id: job for job in reversed(self.library.jobs.list())}
-        return [self._spine(row, jobs.get(row.id)) for row in self.library.books.list()]
+        return [
+            cards.spine(self.library, self.settings, row, jobs.get(row.id))
+            for row in self.library.books.list()
+        ]
 
     def show(self, book: str) -> dict[str, Any]:
         """One book with its chapters, report, adapters and chats."""
         row = self.library.books.find(book)
         return {
-            **self._spine(row, self._last_job(row.id)),
-            **self._describe(row),
+            **cards.spine(self.library, self.settings, row, self._last_job(row.id)),
+            **cards.description(self.library, self.settings, row),
             "adapters": [a.to_json() for a in self.library.adapters.for_book(row.id)],
             "chats": self.chats(row.id),
         }
@@ -303,31 +305,11 @@ class Reader:
 
     def recipes(self) -> list[dict[str, Any]]:
         """Recipes by name, with their numbers and the reason for them."""
-        return [
-            {"name": name, "reason": reason, **recipe.to_json()}
-            for name, (recipe, reason) in RECIPES.items()
-        ]
+        return cards.recipes()
 
     def models(self) -> list[dict[str, Any]]:
         """Base models of the catalogue, and which of them are on this machine."""
-        chosen = find_model(self.settings.model)
-        entries = list(CATALOGUE)
-        if chosen not in entries:
-            entries.insert(0, chosen)
-        return [
-            {
-                "name": entry.name,
-                "title": entry.title,
-                "parameters": entry.parameters,
-                "window": entry.window,
-                "licence": entry.licence,
-                "minimum_memory_gb": entry.minimum_memory_gb,
-                "note": entry.note,
-                "present": find_present(entry, self.settings) is not None,
-                "chosen": entry == chosen,
-            }
-            for entry in entries
-        ]
+        return cards.models(self.settings)
 
     def fetch_model(self, model: str | None = None) -> Iterator[dict[str, Any]]:
         """Fetch and convert a base model; yields progress, the last one has stage `ready`."""
@@ -342,7 +324,7 @@ class Reader:
         engine = self._access.own(lifting=True) if self._preload else self._access.engine
         if engine is not None:
             return dict(vars(engine.model_state))
-        choice = self._choice()
+        choice = choose_device(self.settings)
         return {
             "state": "ready" if self._preload else "absent",
             "message": "Another LIFT Reader on this machine has the model and answers here too."
@@ -367,14 +349,8 @@ class Reader:
 
     # How it is done
 
-    def _choice(self, parameters: int | None = None) -> Choice:
-        return choose_device(self.settings, parameters)
-
-    def _local_model(self, model: str | None = None) -> ModelFolder | None:
-        return find_present(find_model(model or self.settings.model), self.settings)
-
     def _present_model(self, model: str) -> ModelFolder:
-        folder = self._local_model(model)
+        folder = find_local(model, self.settings)
         if folder is None:
             raise Busy(
                 f"The base model {model} is not on this machine yet. If the app is fetching it, "
@@ -384,61 +360,15 @@ class Reader:
         return folder
 
     def _fetch_model(self, model: str) -> Iterator[dict[str, Any]]:
-        if self._local_model(model) is None:
+        if find_local(model, self.settings) is None:
             for event in fetch_model(model, self.settings):
                 yield {**event.to_json(), "stage": "model"}
 
     def _count_tokens(self, text: str) -> tuple[int, bool]:
-        folder = self._local_model()
+        folder = find_local(self.settings.model, self.settings)
         if folder is None:
             return round(len(text.split()) * TOKENS_PER_WORD), False
         return count_tokens(folder.path, text), True
-
-    def _describe(self, row: BookRow) -> dict[str, Any]:
-        data = row.to_json()
-        data.pop("new", None)
-        data["chapters"] = [
-            {"title": chapter.title, "page": chapter.page}
-            for chapter in self.library.books.chapters(row.id)
-        ]
-        data["report"] = {**row.report, **self._estimate(row)}
-        return data
-
-    def _estimate(self, row: BookRow) -> dict[str, Any]:
-        folder = self._local_model()
-        entry = find_model(self.settings.model)
-        window = folder.window if folder else entry.window or 2048
-        found = estimate(
-            self.library.calibration,
-            weights_sha256=folder.weights_sha256 if folder else "",
-            parameters=(folder.parameters if folder else entry.parameters) or 10**9,
-            choice=self._choice(),
-            recipe=resolve_recipe(self.settings.recipe, window=window),
-            tokens=row.tokens,
-        )
-        return {"estimated_minutes": round(found.minutes, 2), "estimate_reason": found.reason}
-
-    def _spine(self, row: BookRow, job: Job | None) -> dict[str, Any]:
-        adapter = self._newest_adapter(row.id, self.settings.model)
-        unfinished = job is not None and job.state not in ("done", "cancelled")
-        return {
-            "id": row.id,
-            "title": row.title,
-            "author": row.author,
-            "format": row.format,
-            "pages": row.pages,
-            "words": row.words,
-            "tokens": row.tokens,
-            "tokens_exact": row.tokens_exact,
-            "added": row.added,
-            "learned": adapter is not None,
-            "adapter": adapter,
-            "job": job_line(job) if job is not None and unfinished else None,
-        }
-
-    def _newest_adapter(self, book_id: str, model: str) -> str | None:
-        found = self.library.adapters.for_book(book_id, model)
-        return found[0].key if found else None
 
     def _last_job(self, book_id: str) -> Job | None:
         jobs = self.library.jobs.list(book_id=book_id)
@@ -460,7 +390,7 @@ class Reader:
             text_sha256=row.text_sha256,
             title=row.title,
             weights_sha256=folder.weights_sha256,
-            quantisation=self._choice(folder.parameters).quantisation or "none",
+            quantisation=choose_device(self.settings, folder.parameters).quantisation or "none",
             start=None,
             template_version=str(TEMPLATE_VERSION),
             recipe=recipe,

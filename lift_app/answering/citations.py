@@ -28,6 +28,14 @@ questions: 19, 19, 20. With the answers of the 135M model, which often name the 
 15 development questions up to 0.15, but 13 with 0.5. So the question leads.
 """
 
+MARGIN = 0.1
+"""By how much the best sentence must lead the next one that is not beside it.
+
+By the question alone, right citations of those shown: 0 gives 132 of 200 for the tales, 13 of 30
+for reworded and 19 of 20 for development questions of the sample book; 0.1 gives 104 of 128, 12 of
+18 and 18 of 19. Better one right than two half right.
+"""
+
 _DECLINED = re.compile(
     r"\b(?:book|text|passages?|story|excerpt|author)\b[^.]{0,40}"
     r"\b(?:does|do|did) ?n[o']t\b[^.]{0,20}"
@@ -42,7 +50,7 @@ def declines(answer: str) -> bool:
 
 
 def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[Citation, ...]:
-    """The citation of an answer; none where nothing of the book was found.
+    """The citation of an answer; none where no sentence of the book stands out.
 
     Raises:
         NotFound: there is no such book.
@@ -72,7 +80,9 @@ def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[C
 
 
 def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | None:
-    """The sentence that covers most of the question and of the answer; the earlier one if equal.
+    """The sentence that covers most of the question and of the answer, if it stands out.
+
+    None where another sentence, not beside it, does almost as well: then either could be wrong.
 
     Args:
         lookup: the question's sentences.
@@ -81,7 +91,7 @@ def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | No
     """
     units = [unit for unit in answer_units if unit.found]
     total = sum(unit.weight for unit in units)
-    best, best_score = None, 0.0
+    scores = []
     for scored in lookup.scored:
         score = relevance(scored)
         if total:
@@ -89,6 +99,11 @@ def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | No
                 unit.weight for unit in units if not scored.sentence.stems.isdisjoint(unit.stems)
             )
             score += ANSWER_WEIGHT * covered / total
-        if score > best_score:
-            best, best_score = scored.sentence, score
-    return best
+        scores.append(score)
+    best = max(range(len(scores)), key=scores.__getitem__, default=None)
+    if best is None or scores[best] <= 0:
+        return None
+    rivals = [score for index, score in enumerate(scores) if abs(index - best) > 1]
+    if scores[best] - max(rivals, default=0.0) < MARGIN:
+        return None
+    return lookup.sentences[best]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from lift_app.cli.output import (
     StatusLine,
+    close_on_sigterm,
     duration,
     json_option,
     note,
@@ -49,7 +49,7 @@ def tune_command(
     book: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
 ) -> None:
     """Learn BOOK: lift it into an adapter. Interrupted, it goes on where it was."""
-    _close_on_sigterm()
+    close_on_sigterm()
     with Reader() as reader:
         _tune(reader, book, recipe, changes, model, as_json=as_json)
 
@@ -63,7 +63,7 @@ def read_command(
     file: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
 ) -> None:
     """Add FILE, learn it, then chat about it (at a terminal)."""
-    _close_on_sigterm()
+    close_on_sigterm()
     with Reader() as reader:
         book = reader.add(file)
         if as_json:
@@ -187,12 +187,3 @@ def _print_status(status: dict[str, Any], as_json: bool) -> None:
     else:
         asked = "" if status["wanted"] == "run" else f" ({status['wanted']} asked for)"
         note(f"{status['job']}: {status['state']}{asked}, step {status['step']}")
-
-
-def _close_on_sigterm() -> None:
-    """Let SIGTERM end the command as Ctrl-C does: with a checkpoint."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import click
 
-from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors, table
+from lift_app.cli.output import (
+    StatusLine,
+    close_on_sigterm,
+    json_option,
+    note,
+    print_json,
+    reports_errors,
+    table,
+)
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -78,5 +86,11 @@ def serve_command(port: int | None, host: str | None, open_browser: bool) -> Non
 
     settings = Settings.from_environment()
     settings = replace(settings, port=port or settings.port, host=host or settings.host)
+    close_on_sigterm()
     with Reader(settings, preload=True) as reader:
-        serve(reader, settings, open_browser=open_browser)
+        serve(
+            reader,
+            settings,
+            open_browser=open_browser,
+            on_ready=lambda url: note(f"LIFT Reader is open at {url} (Ctrl-C closes it)"),
+        )

@@ -101,6 +101,15 @@ def fetch_model(ref: str, settings: Settings) -> Iterator[ModelProgress]:
     done.result()
 
 
+def find_local(ref: str, settings: Settings) -> ModelFolder | None:
+    """The folder that a name, folder or hub id means, if it is on this machine.
+
+    Raises:
+        LiftError: as `find_model` and `find_present`.
+    """
+    return find_present(find_model(ref), settings)
+
+
 def find_present(entry: ModelEntry, settings: Settings) -> ModelFolder | None:
     """The model's folder if it is on this machine, without fetching anything.
 

@@ -143,12 +143,13 @@ def free_port(settings: Settings) -> int:
 
 def _shelf(parts: Parts) -> None:
     _html(f"<h2>{words.SHELF}</h2>")
-    parts["shelf"] = _html("", elem_id="shelf")
+    # Above the books: a long shelf must not push it out of sight.
     parts["drop"] = gr.File(
         label=words.ADD_BOOK, file_count="multiple", height=84, elem_id="drop", show_label=False
     )
     _html(f'<p class="quiet">{words.DROP_KINDS}</p>')
     parts["notice"] = _html("", elem_id="notice")
+    parts["shelf"] = _html("", elem_id="shelf")
 
 
 def _book(parts: Parts, reader: Reader) -> None:

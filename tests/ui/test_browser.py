@@ -1,48 +1,22 @@
-"""The reading room in a real Chromium: the story of a reader, and that nothing leaves the machine.
-
-With LIFT_SCREENSHOTS=1 the four states are also written to assets/screenshots.
-"""
+"""The reading room in a real Chromium: a reader's story, and that nothing leaves the machine."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import HERE, ROOT, Server, running
+from browsing import Window, ask, chromium, expect, read_sample, start_learning
+from serving import HERE, Server, running
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-SCREENSHOTS = ROOT / "assets" / "screenshots"
-PATIENCE = 30_000
-"""Milliseconds that a step may take on a busy machine."""
-
-if CHROMIUM is None:
-    pytest.skip("Chromium is not installed", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-expect = sync_api.expect
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+    yield from chromium()
 
 
 @pytest.fixture
@@ -51,63 +25,6 @@ def room(tmp_path: Path) -> Iterator[Server]:
     command = [sys.executable, str(HERE / "fake_server.py"), str(tmp_path / "fake"), "60"]
     with running(command, {"GRADIO_TEMP_DIR": str(tmp_path / "uploads")}) as server:
         yield server
-
-
-class Window:
-    """One browser window; remembers every host it asked and every error it met."""
-
-    def __init__(self, browser, width: int = 1440, height: int = 900) -> None:
-        self.page = browser.new_page(viewport={"width": width, "height": height})
-        self.page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        self.hosts: set[str] = set()
-        self.errors: list[str] = []
-        self.page.on("request", self._note)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def _note(self, request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws", "wss"):
-            self.hosts.add(parts.netloc)
-
-    def percent(self) -> int:
-        return int(self.page.locator(".lift [role=progressbar]").get_attribute("aria-valuenow"))
-
-
-def shoot(window: Window, name: str) -> None:
-    """Keep a picture of a state, if pictures are wanted."""
-    if os.environ.get("LIFT_SCREENSHOTS") == "1":
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        window.page.mouse.move(0, 0)
-        window.page.wait_for_timeout(800)
-        window.page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-
-def read_sample(window: Window, url: str) -> None:
-    """From the empty room to the sample book's first page."""
-    window.page.goto(url)
-    expect(window.page.locator(".welcome")).to_be_visible()
-    shoot(window, "empty")
-    window.page.click("#sample")
-    expect(window.page.locator(".leaf .text")).to_be_visible()
-    expect(window.page.locator(".about .facts")).to_contain_text("words")
-    shoot(window, "reading")
-
-
-def start_learning(window: Window) -> None:
-    """Begin a lift and wait until it is under way."""
-    window.page.click("#learn-button")
-    expect(window.page.locator(".progress-line")).to_contain_text("step")
-    expect(window.page.locator(".ribbon .k").first).to_be_visible()
-    shoot(window, "lifting")
-
-
-def ask(window: Window, question: str) -> None:
-    """Ask and wait for the whole answer, its citation and the button for the next question."""
-    window.page.fill("#question textarea", question)
-    window.page.press("#question textarea", "Enter")
-    expect(window.page.locator("#chat a.cite").first).to_be_visible()
-    expect(window.page.locator("#send")).to_be_visible()
 
 
 def test_the_story_of_a_reader(browser, room: Server) -> None:
@@ -136,7 +53,6 @@ def test_the_story_of_a_reader(browser, room: Server) -> None:
         "Tilda Wren rang the bell until dawn."
     )
     expect(page.locator("mark")).to_be_in_viewport()
-    shoot(window, "chatting")
     expect(second.page.locator("#chat a.cite")).to_be_visible()
 
     page.reload()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Server
 from fake_reader import SAMPLE, FakeReader
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from serving import Server
 
 from lift_app.errors import CallerError
 from lift_app.settings import Settings

@@ -1,0 +1,91 @@
+"""Cards: what a face is told about books and models, as plain dicts; reads rows only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lift_app.engine.status import job_line
+from lift_app.library import BookRow, Job, Library
+from lift_app.lifting.estimate import estimate
+from lift_app.lifting.recipe import RECIPES, resolve_recipe
+from lift_app.models.catalogue import CATALOGUE, find_model
+from lift_app.models.device import choose_device
+from lift_app.models.provision import find_local, find_present
+from lift_app.settings import Settings
+
+SMALLEST_WINDOW = 2048
+"""Window that is assumed for a model whose configuration is not here yet."""
+
+
+def spine(library: Library, settings: Settings, row: BookRow, job: Job | None) -> dict[str, Any]:
+    """A book as it stands on the shelf: title, sizes, newest adapter, unfinished or failed lift."""
+    adapters = library.adapters.for_book(row.id, settings.model)
+    shown = job is not None and job.state not in ("done", "cancelled")
+    return {
+        "id": row.id,
+        "title": row.title,
+        "author": row.author,
+        "format": row.format,
+        "pages": row.pages,
+        "words": row.words,
+        "tokens": row.tokens,
+        "tokens_exact": row.tokens_exact,
+        "added": row.added,
+        "learned": bool(adapters),
+        "adapter": adapters[0].key if adapters else None,
+        "job": job_line(job) if job is not None and shown else None,
+    }
+
+
+def description(library: Library, settings: Settings, row: BookRow) -> dict[str, Any]:
+    """A book with its chapters and its report, the minutes of a lift among them."""
+    data = row.to_json()
+    del data["new"]
+    chapters = library.books.chapters(row.id)
+    data["chapters"] = [{"title": c.title, "page": c.page} for c in chapters]
+    data["report"] = {**row.report, **_estimate(library, settings, row)}
+    return data
+
+
+def recipes() -> list[dict[str, Any]]:
+    """Recipes by name, with their numbers and the reason for them."""
+    return [
+        {"name": name, "reason": reason, **recipe.to_json()}
+        for name, (recipe, reason) in RECIPES.items()
+    ]
+
+
+def models(settings: Settings) -> list[dict[str, Any]]:
+    """Base models of the catalogue, and which of them are on this machine."""
+    chosen = find_model(settings.model)
+    entries = CATALOGUE if chosen in CATALOGUE else (chosen, *CATALOGUE)
+    return [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "parameters": entry.parameters,
+            "window": entry.window,
+            "licence": entry.licence,
+            "minimum_memory_gb": entry.minimum_memory_gb,
+            "note": entry.note,
+            "present": find_present(entry, settings) is not None,
+            "chosen": entry == chosen,
+        }
+        for entry in entries
+    ]
+
+
+def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, Any]:
+    folder = find_local(settings.model, settings)
+    entry = find_model(settings.model)
+    parameters = (folder.parameters if folder else entry.parameters) or 10**9
+    window = folder.window if folder else entry.window or SMALLEST_WINDOW
+    found = estimate(
+        library.calibration,
+        weights_sha256=folder.weights_sha256 if folder else "",
+        parameters=parameters,
+        choice=choose_device(settings, parameters),
+        recipe=resolve_recipe(settings.recipe, window=window),
+        tokens=row.tokens,
+    )
+    return {"estimated_minutes": round(found.minutes, 2), "estimate_reason": found.reason}

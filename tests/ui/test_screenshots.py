@@ -1,0 +1,49 @@
+"""The whole app, nothing in it faked: the sample book is read, learned and asked in a browser.
+
+Takes the pictures of the README when LIFT_SCREENSHOTS=1 (`make screenshots`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from browsing import Window, ask, chromium, expect, read_sample, shoot, start_learning
+from serving import Server, running
+
+from lift_app.settings import Settings
+
+pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
+ANSWER_PATIENCE = 240_000
+"""Milliseconds for an answer beside a lift on a slow machine."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    yield from chromium()
+
+
+@pytest.fixture
+def app(embedded_settings: Settings) -> Iterator[Server]:
+    environment = {"LIFT_HOME": str(embedded_settings.home), "LIFT_PORT": "0"}
+    command = [sys.executable, "-m", "lift_app.cli", "serve"]
+    with running(command, environment | {"OMP_NUM_THREADS": ""}) as server:
+        yield server
+
+
+def test_the_sample_book_is_read_learned_and_asked(browser: object, app: Server) -> None:
+    window = Window(browser)
+    page = window.page
+    read_sample(window, app.url)
+    start_learning(window)
+    expect(page.locator(".ribbon .k").nth(11)).to_be_visible(timeout=ANSWER_PATIENCE)
+    shoot(window, "lifting")
+    page.reload()
+    expect(page.locator(".progress-line")).to_contain_text("step")
+    ask(window, "Where was the brass key found?", patience=ANSWER_PATIENCE)
+    page.locator("#chat a.cite").first.click()
+    expect(page.locator("mark").first).to_be_in_viewport()
+    assert "key" in page.locator("mark").first.inner_text().lower()
+    shoot(window, "chatting")
+    assert window.errors == []
