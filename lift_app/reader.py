@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lift_app import cards
-from lift_app.answering.question import TEMPLATE_VERSION
 from lift_app.engine.access import Access
 from lift_app.engine.status import job_status
 from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
@@ -26,6 +25,7 @@ from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.tokens import count_tokens
 from lift_app.reading import FileReader
 from lift_app.settings import Settings
+from lift_app.template import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
     from lift_app.engine.engine import Engine

@@ -5,11 +5,10 @@ Nothing here imports torch before it computes, so the words of this folder are c
 
 from lift_app.answering.answer import Answer, Citation, ContextSize, EvidencePassage, Timing
 from lift_app.answering.answerer import Answerer
-from lift_app.answering.question import ARMS, TEMPLATE_VERSION, Question
+from lift_app.answering.question import ARMS, Question
 
 __all__ = [
     "ARMS",
-    "TEMPLATE_VERSION",
     "Answer",
     "Answerer",
     "Citation",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from lift_app.answering.answer import ContextSize, EvidencePassage
 from lift_app.answering.context import Count, Excerpt, head_and_tail
 from lift_app.answering.evidence import gather
-from lift_app.answering.prompt import Message, build_messages
 from lift_app.answering.question import EXCERPT_ARMS
 from lift_app.errors import CallerError
+from lift_app.template import Message, build_messages
 
 if TYPE_CHECKING:
     from lift_app.answering.lookup import Lookup

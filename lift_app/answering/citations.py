@@ -1,4 +1,4 @@
-"""Citations: the sentence of the book that best supports a question and its answer.
+"""Citations: the lines of the book that best support a question and its answer.
 
 Found after the answer and without the model, so every arm has them, also those that saw no
 passage. A citation is shown only if its quote stands verbatim on its page. Knows no prompt.
@@ -36,6 +36,12 @@ for reworded and 19 of 20 for development questions of the sample book; 0.1 give
 18 and 18 of 19. Better one right than two half right.
 """
 
+QUOTE_CHARACTERS = 420
+"""Longest quote. The sentences beside the best one come along while they fit and stand in the same
+paragraph: a reader sees the fact in its place, and where the best sentence only leads up to the
+fact, its neighbour holds it. Right citations of those shown, by the question alone: 11 of 17
+reworded questions of the sample book with the sentence, 14 of 17 with its neighbours."""
+
 _DECLINED = re.compile(
     r"\b(?:book|text|passages?|story|excerpt|author)\b[^.]{0,40}"
     r"\b(?:does|do|did) ?n[o']t\b[^.]{0,20}"
@@ -64,6 +70,7 @@ def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[C
     page = library.books.page(row.id, sentence.page)
     if page.text[sentence.start : sentence.end] != sentence.text:
         return ()
+    start, end = _with_neighbours(sentence, lookup.sentences, page.text)
     chapter = None
     if page.chapter is not None:
         chapter = library.books.chapters(row.id)[page.chapter].title
@@ -72,11 +79,31 @@ def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[C
             page=page.number,
             page_label=page.label,
             chapter=chapter,
-            quote=sentence.text,
-            start=sentence.start,
-            end=sentence.end,
+            quote=page.text[start:end],
+            start=start,
+            end=end,
         ),
     )
+
+
+def _with_neighbours(
+    sentence: Sentence, sentences: Sequence[Sentence], page: str
+) -> tuple[int, int]:
+    """Range on the page of a sentence with the next one and the one before, where they fit."""
+    start, end = sentence.start, sentence.end
+    on_page = [other for other in sentences if other.page == sentence.page]
+    following = [o.end for o in on_page if o.start >= end and _is_gap(page[end : o.start])]
+    if following and following[0] - start <= QUOTE_CHARACTERS:
+        end = following[0]
+    before = [o.start for o in on_page if o.end <= start and _is_gap(page[o.end : start])]
+    if before and end - before[-1] <= QUOTE_CHARACTERS:
+        start = before[-1]
+    return start, end
+
+
+def _is_gap(between: str) -> bool:
+    """Whether nothing but white space, and no end of a paragraph, stands between two sentences."""
+    return not between.strip() and "\n\n" not in between
 
 
 def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | None:

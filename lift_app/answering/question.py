@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 from lift_app.errors import CallerError
 
-TEMPLATE_VERSION = 1
-"""Version of the prompt in `prompt.py`; part of an adapter's key. Raise it with every change."""
-
 ARMS = ("ICL", "LIFT_only", "LIFT+ICL")
 """The papers' arms that can be asked (METHOD section 3)."""
 

@@ -6,11 +6,10 @@ For the bench, and for probes during a lift. Lower is better; compare only withi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lift_app.answering.assembly import assemble
 from lift_app.answering.lookup import look_up
-from lift_app.answering.prompt import Message
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.errors import CallerError
 
@@ -21,67 +20,110 @@ if TYPE_CHECKING:
     from lift_app.settings import Settings
 
 
-def answer_nll(base: BaseModel, messages: Sequence[Message], answer: str) -> tuple[float, int]:
-    """Mean negative log-likelihood of an answer after messages, in nats a token, and its tokens.
+def answers_nll(
+    base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[str]
+) -> list[float]:
+    """Mean negative log-likelihood of each answer after its prompt, in nats a token.
 
-    The adapter is whatever the caller has switched on. The end of the answer is not scored.
+    What all prompts begin with (the book's head and tail, above all) is read once.
+
+    Args:
+        base: the model; the adapter is whatever the caller has switched on.
+        prompts: token ids up to where the answer begins.
+        answers: as many texts.
 
     Raises:
-        CallerError: the answer is empty, or it does not fit the window together with the messages.
+        CallerError: an answer is empty, or does not fit the window together with its prompt.
     """
-    return tokens_nll(base, base.chat_tokens(messages), answer)
-
-
-def tokens_nll(base: BaseModel, prompt: Sequence[int], answer: str) -> tuple[float, int]:
-    """The same after token ids."""
     import torch
 
-    target = base.text_tokens(answer)
-    if not target:
-        raise CallerError("The answer to be scored is empty.")
-    if len(prompt) + len(target) > base.window:
-        raise CallerError(
-            f"Prompt and answer have {len(prompt) + len(target)} tokens, more than the window of "
-            f"{base.window}."
-        )
-    ids = torch.tensor([[*prompt, *target]], device=base.device)
+    shared = _shared_length(prompts)
     with torch.no_grad():
-        logits = base.model(input_ids=ids, logits_to_keep=len(target) + 1).logits[0, :-1]
-    chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, ids[0, -len(target) :, None])
-    return -chosen.mean().item(), len(target)
+        kept = _read(base, prompts[0][:shared]) if shared else None
+        return [
+            _nll(base, kept, prompt[shared:], answer, room=base.window - shared)
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
 
 
 def score(
     library: Library,
     host: AdapterHost,
     row: BookRow,
-    question: Question,
-    answer: str,
+    questions: Sequence[Question],
+    answers: Sequence[str],
     *,
     slot: str | None,
     settings: Settings | None = None,
-) -> tuple[float, int]:
-    """`answer_nll` of an answer to a question, in the question's arm, with or without evidence.
+) -> list[float]:
+    """`answers_nll` of answers to questions of one arm, with or without evidence.
 
     Args:
         library: books and passages.
         host: the model.
         row: the book.
-        question: its `max_tokens` must leave room for the answer.
-        answer: the gold answer.
+        questions: all of the same arm and strength; `max_tokens` must leave room for the answer.
+        answers: the gold answers.
         slot: where the host holds the adapter; None for the arm ICL.
         settings: those of the library if None.
 
     Raises:
-        CallerError: the arm needs an adapter and `slot` is None, or the answer is empty.
+        CallerError: the arm needs an adapter and `slot` is None, or an answer is empty.
     """
     base = host.base
-    lookup = look_up(library.passages, row.id, question.text, question.history)
-    prompt = assemble(base, library, settings or library.settings, row, question, lookup)
-    if question.arm not in ADAPTER_ARMS:
+    prompts = []
+    for question in questions:
+        lookup = look_up(library.passages, row.id, question.text, question.history)
+        found = assemble(base, library, settings or library.settings, row, question, lookup)
+        prompts.append(found.tokens)
+    if questions[0].arm not in ADAPTER_ARMS:
         with host.disabled():
-            return tokens_nll(base, prompt.tokens, answer)
+            return answers_nll(base, prompts, answers)
     if slot is None:
-        raise CallerError(f"The arm {question.arm} needs an adapter.", code="no_adapter")
-    with host.active(slot, question.strength):
-        return tokens_nll(base, prompt.tokens, answer)
+        raise CallerError(f"The arm {questions[0].arm} needs an adapter.", code="no_adapter")
+    with host.active(slot, questions[0].strength):
+        return answers_nll(base, prompts, answers)
+
+
+def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with; each keeps at least one of its own."""
+    longest = min(len(prompt) for prompt in prompts) - 1
+    first = prompts[0]
+    return next(
+        (i for i in range(longest) if any(prompt[i] != first[i] for prompt in prompts)), longest
+    )
+
+
+def _read(base: BaseModel, tokens: Sequence[int]) -> Any:
+    """Keys and values of tokens."""
+    import torch
+    from transformers import DynamicCache
+
+    kept = DynamicCache(config=base.model.config)
+    ids = torch.tensor([list(tokens)], device=base.device)
+    base.model(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
+    return kept
+
+
+def _nll(base: BaseModel, kept: Any, prompt: Sequence[int], answer: str, *, room: int) -> float:
+    import torch
+
+    target = base.text_tokens(answer)
+    if not target:
+        raise CallerError("The answer to be scored is empty.")
+    if len(prompt) + len(target) > room:
+        raise CallerError(
+            f"Prompt and answer have {len(prompt) + len(target)} tokens, more than the {room} that "
+            "the window has left."
+        )
+    ids = torch.tensor([[*prompt, *target]], device=base.device)
+    logits = base.model(
+        input_ids=ids,
+        past_key_values=kept,
+        use_cache=kept is not None,
+        logits_to_keep=len(target) + 1,
+    ).logits[0, :-1]
+    if kept is not None:
+        kept.crop(-ids.shape[1])  # a negative number takes so many tokens off the end
+    chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, ids[0, -len(target) :, None])
+    return -chosen.mean().item()

@@ -148,17 +148,19 @@ def _score(
 
     book = reader.library.books.get(book_id)
     engine = reader.engine()
-    values = []
-    for number, item in enumerate(questions, start=1):
-        progress(f"{row.name}: question {number} of {len(questions)}")
-        question = Question(item["question"], arm=row.arm, evidence=row.evidence)
+    progress(f"{row.name}: {len(questions)} questions")
 
-        def turn(host: Any, question: Question = question, gold: str = item["answer"]) -> float:
-            slot = engine.slot_for(host, key if row.arm in ADAPTER_ARMS else None)
-            return score(reader.library, host, book, question, gold, slot=slot)[0]
+    def turn(host: Any) -> list[float]:
+        return score(
+            reader.library,
+            host,
+            book,
+            [Question(item["question"], arm=row.arm, evidence=row.evidence) for item in questions],
+            [item["answer"] for item in questions],
+            slot=engine.slot_for(host, key if row.arm in ADAPTER_ARMS else None),
+        )
 
-        values.append(engine.submit(turn, model=reader.settings.model).result())
-    return values
+    return engine.submit(turn, model=reader.settings.model).result()
 
 
 def _pairs(nll: Mapping[str, Sequence[float]]) -> list[Pair]:

@@ -7,9 +7,9 @@ book, and little else. Figures are in the README.
 
 from __future__ import annotations
 
-from lift_app.answering.prompt import build_messages
 from lift_app.lifting.recipe import Recipe
 from lift_app.models.base_model import BaseModel
+from lift_app.template import build_messages
 
 _PLACE = "PLACE-OF-THE-SEGMENT"
 

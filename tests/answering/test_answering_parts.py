@@ -14,11 +14,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lift_app.answering import Answerer, Question
+from lift_app.answering.citations import cite
 from lift_app.answering.context import head_and_tail
 from lift_app.answering.evidence import gather
 from lift_app.answering.generation import REPEAT_GRAM, generate
 from lift_app.answering.lookup import look_up
-from lift_app.answering.scoring import answer_nll, score
+from lift_app.answering.scoring import answers_nll, score
 from lift_app.bench.grounding import overlaps, run, token_f1
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
@@ -147,29 +148,37 @@ def test_a_loop_is_broken() -> None:
 
 
 def test_the_nll_is_that_of_the_answer_alone(host: AdapterHost) -> None:
-    messages = [{"role": "user", "content": "How many?"}]
-    nll, tokens = answer_nll(host.base, messages, "seven")
-    prompt = host.base.chat_tokens(messages)
-    target = host.base.text_tokens("seven")
-    logits = host.model(torch.tensor([prompt + target])).logits[0].log_softmax(-1)
-    expected = [logits[len(prompt) - 1 + i, token].item() for i, token in enumerate(target)]
-    assert tokens == len(target) == 5
-    assert nll == pytest.approx(-sum(expected) / 5, rel=1e-4)
+    prompts = [
+        host.base.chat_tokens([{"role": "user", "content": text}])
+        for text in ("How many lamps?", "How many lamps did she light?", "How many?")
+    ]
+    answers = ["seven", "eleven", "one"]
+    together = answers_nll(host.base, prompts, answers)
+    for prompt, answer, nll in zip(prompts, answers, together, strict=True):
+        target = host.base.text_tokens(answer)
+        logits = host.model(torch.tensor([prompt + target])).logits[0].log_softmax(-1)
+        steps = [logits[len(prompt) - 1 + i, token].item() for i, token in enumerate(target)]
+        assert nll == pytest.approx(-sum(steps) / len(target), rel=1e-4)
+        # Reading the shared beginning once changes nothing.
+        assert answers_nll(host.base, [prompt], [answer]) == [pytest.approx(nll, rel=1e-4)]
 
 
 def test_scores_of_the_arms(library: Library, host: AdapterHost, row: BookRow) -> None:
     host.reset("answer", 2, 4)
-    question = Question("How many lanterns did Orla Venn keep?", max_tokens=16)
-    plain, tokens = score(library, host, row, question, "seven", slot=None)
-    assert plain > 0
-    assert tokens == 5
-    lifted = Question(question.text, "LIFT+ICL", max_tokens=16)
+    questions = [
+        Question("How many lanterns did Orla Venn keep?", max_tokens=16),
+        Question("What did she mend with copper?", max_tokens=16),
+    ]
+    answers = ["seven", "the bell"]
+    plain = score(library, host, row, questions, answers, slot=None)
+    assert len(plain) == 2 and min(plain) > 0
+    lifted = [Question(question.text, "LIFT+ICL", max_tokens=16) for question in questions]
     # A fresh adapter changes nothing.
-    assert score(library, host, row, lifted, "seven", slot="answer")[0] == pytest.approx(plain)
-    with pytest.raises(CallerError):
-        score(library, host, row, lifted, "seven", slot=None)
-    with pytest.raises(CallerError):
-        score(library, host, row, question, "", slot=None)
+    assert score(library, host, row, lifted, answers, slot="answer") == pytest.approx(plain)
+    with pytest.raises(CallerError, match="needs an adapter"):
+        score(library, host, row, lifted, answers, slot=None)
+    with pytest.raises(CallerError, match="empty"):
+        score(library, host, row, questions, ["seven", ""], slot=None)
 
 
 def test_the_grounding_bench_counts(
@@ -192,7 +201,7 @@ def test_the_grounding_bench_counts(
                 "id": "r",
                 "question": "What colour was the gate?",
                 "answer": "Yellow",
-                "evidence": ["Nobody knew why."],
+                "evidence": ["The gate was painted by nobody."],
                 "kind": "colour",
             },
         ],
@@ -212,3 +221,17 @@ def test_token_f1_and_overlap() -> None:
     assert token_f1("seven lanterns", "seven") == pytest.approx(2 / 3)
     assert overlaps("One two.\nThree four.", 0, 8, "two. Three")
     assert not overlaps("One two.\nThree four.", 0, 4, "Three four.")
+
+
+def test_a_quote_brings_its_neighbours_but_never_another_paragraph(
+    library: Library, shelve: Callable[..., BookRow]
+) -> None:
+    row = shelve(
+        "The gate was green once. Mirem Daal painted it yellow. It took her a day.\n\n"
+        "Pepper slept. " + "The long road went on past the mill and the chapel. " * 12
+    )
+    lookup = look_up(library.passages, row.id, "Who painted the gate yellow?")
+    [citation] = cite(library, row, lookup, "Mirem Daal.")
+    page = library.books.page(row.id, citation.page).text
+    assert page[citation.start : citation.end] == citation.quote
+    assert citation.quote == page.partition("\n\n")[0]

@@ -1,15 +1,18 @@
-"""The prompt: one template for answering, scoring and training.
+"""The template: one prompt for answering, scoring and training.
 
 What is constant for a book comes first (instruction, head, tail, two worked examples), then
 earlier turns, then the evidence and the question, so that the beginning of the prompt can be kept
 between questions.
 
-Knows no book and no model; `TEMPLATE_VERSION` in `question.py` must rise with every change here.
+Knows no book and no model, and imports nothing heavy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+TEMPLATE_VERSION = 1
+"""Part of an adapter's key. Raise it with every change of what a model reads."""
 
 Message = dict[str, str]
 """`role` (`system`, `user`, `assistant`) and `content`."""
@@ -37,7 +40,7 @@ EXAMPLES = (
 
 SmolLM2-135M-Instruct, 10 development questions of the sample book with two pieces of evidence:
 mean NLL of the gold answer 1.96 without these two turns and 1.34 with them, token F1 0.23 and
-0.38. The same number of questions of children's tales moved within noise.
+0.38. Few questions, and they have short factual answers: a direction, not a result.
 """
 
 
