@@ -17,6 +17,7 @@ from lift_app.answering.answer import Answer, ContextSize, Timing
 from lift_app.answering.assembly import assemble
 from lift_app.answering.citations import cite, declines
 from lift_app.answering.generation import StopFlag, generate
+from lift_app.answering.grounds import stands
 from lift_app.answering.lookup import Lookup, look_up
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.answering.support import NOT_SAID, judge
@@ -61,7 +62,9 @@ class Answerer:
         """Answer a question.
 
         A question that the book does not support gets a plain sentence, no citation, and costs no
-        generation; that holds in every arm, because memory may invent.
+        generation; that holds in every arm, because memory may invent. An answer that turns out to
+        stand on nothing in the book is replaced by the same sentence: the Answer has the last
+        word, not what was streamed.
 
         Args:
             row: the book.
@@ -110,10 +113,9 @@ class Answerer:
                 stop=stop,
             )
         text = written.text.strip()
-        supported = bool(text) and not declines(text)
-        if not text and not written.stopped:
+        supported = _supported(text, question.text, lookup, whole=whole)
+        if not supported and not written.stopped:
             text = NOT_SAID
-            on_text(text)
         cited = supported and not whole
         first = written.first_token_seconds
         return Answer(
@@ -137,6 +139,13 @@ class Answerer:
 
     def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
         return self._host.disabled() if slot is None else self._host.active(slot, strength)
+
+
+def _supported(text: str, question: str, lookup: Lookup, *, whole: bool) -> bool:
+    """Whether what was written is an answer that the book bears out."""
+    if not text or declines(text):
+        return False
+    return whole or stands(text, question, lookup)
 
 
 def asks_for_whole(question: str) -> bool:

@@ -80,10 +80,14 @@ def chat_loop(reader: Reader, book: str, **arguments: Any) -> None:
 
 def _print_answer(reader: Reader, book: str, question: str, arguments: dict[str, Any]) -> None:
     answer: dict[str, Any] = {}
+    streamed = ""
     for event in reader.ask_stream(book, question, **arguments):
+        streamed += event.get("text", "")
         click.echo(event.get("text", ""), nl=False)
         answer = event.get("answer", answer)
     click.echo()
+    if answer["answer"] != streamed.strip():  # it turned out to stand on nothing in the book
+        click.echo(f"→ {answer['answer']}")
     for number, citation in enumerate(answer["citations"], start=1):
         chapter = f", {citation['chapter']}" if citation["chapter"] else ""
         click.echo(f"  [{number}] p. {citation['page_label']}{chapter}: “{citation['quote']}”")

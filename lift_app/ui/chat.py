@@ -58,7 +58,7 @@ def assistant(text: str, answer: dict[str, Any] | None) -> Message:
     """An answer; with its citations and figures once it is complete."""
     html = f'<div class="said">{escape(text)}</div>'
     if answer is not None:
-        html += _doubt(answer) + _citations(answer) + _figures(answer)
+        html += _citations(answer) + _figures(answer)
     return {"role": "assistant", "content": html}
 
 
@@ -95,17 +95,11 @@ def _chat(chat: dict[str, Any], current: bool) -> str:
     )
 
 
-def _doubt(answer: dict[str, Any]) -> str:
-    if answer.get("supported", True):
-        return ""
-    return f'<p class="doubt">{escape(words.UNSUPPORTED)}</p>'
-
-
 def _citations(answer: dict[str, Any]) -> str:
     citations = answer.get("citations") or []
     if not citations:
         if not answer.get("supported", True):
-            return ""
+            return ""  # the answer says itself that the book does not
         return f'<p class="quiet">{escape(words.NO_CITATION)}</p>'
     items = "".join(
         f'<li><a class="cite" '

@@ -25,6 +25,8 @@ from lift_app.models.device import Choice
 from lift_app.models.identity import identify
 from lift_app.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("believed")
+
 Ask = Callable[..., Answer]
 ASKED = "How many lanterns did Orla Venn keep?"
 
@@ -261,3 +263,12 @@ def test_the_embedded_model_answers_and_declines(
     assert "yellow" in answer.citations[0].quote
     declined = answerer.answer(row, Question("Who was the king of Spain?"), **options)
     assert not declined.supported
+
+
+def test_an_answer_that_stands_on_nothing_is_taken_back(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lift_app.answering.answerer.stands", lambda *_: False)
+    answer = ask(ASKED)
+    assert answer.timing.first_token_seconds is not None  # it was written, and then taken back
+    assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())

@@ -181,6 +181,7 @@ def test_scores_of_the_arms(library: Library, host: AdapterHost, row: BookRow) -
         score(library, host, row, questions, ["seven", ""], slot=None)
 
 
+@pytest.mark.usefixtures("believed")
 def test_the_grounding_bench_counts(
     library: Library, host: AdapterHost, shelve: Callable[..., BookRow]
 ) -> None:

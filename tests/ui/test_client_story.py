@@ -13,16 +13,17 @@ from serving import Server, running
 
 from lift_app.settings import Settings
 
+pytestmark = [pytest.mark.model, pytest.mark.slow]
+
 
 @pytest.fixture
-def app(tiny_settings: Settings) -> Iterator[Server]:
+def app(embedded_settings: Settings) -> Iterator[Server]:
     environment = {
-        "LIFT_HOME": str(tiny_settings.home),
-        "LIFT_MODEL": tiny_settings.model,
-        "LIFT_CONTEXT_TOKENS": "128",
-        "LIFT_ANSWER_TOKENS": "8",
+        "LIFT_HOME": str(embedded_settings.home),
+        "LIFT_CONTEXT_TOKENS": "256",
         "LIFT_RECIPE": "quick",
         "LIFT_PORT": "0",
+        "OMP_NUM_THREADS": "",
     }
     with running([sys.executable, "-m", "lift_app.cli", "serve"], environment) as server:
         yield server
@@ -33,11 +34,11 @@ def test_add_lift_poll_ask(app: Server, story: Path) -> None:
     book = client.predict(handle_file(story), api_name="/add_book")
     assert book["title"] == "The Lanterns of Quell"
     client.predict(book["id"], api_name="/tune")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 280
     while (status := client.predict(book["id"], api_name="/status"))["state"] != "done":
         assert status["state"] in ("queued", "running"), status
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(0.5)
     question = "In which year did Orla Venn mend the bell with copper?"
     answer = client.predict(book["id"], question, api_name="/ask")
     assert answer["arm"] == "LIFT+ICL" and answer["adapter"] == status["adapter"]
