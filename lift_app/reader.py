@@ -235,7 +235,7 @@ class Reader:
         *,
         arm: str | None = None,
         evidence: bool = True,
-        strength: float = 1.0,
+        strength: float | None = None,
         chat: str | None = None,
         model: str | None = None,
     ) -> Iterator[dict[str, Any]]:
@@ -246,7 +246,7 @@ class Reader:
             question: what the reader wants to know.
             arm: `ICL`, `LIFT_only` or `LIFT+ICL`; by default LIFT+ICL once the book is learned.
             evidence: put passages found for the question into the context.
-            strength: of the adapter, 0 to 1.
+            strength: of the adapter, 0 to 1; the setting by default.
             chat: id of a chat, whose earlier turns are read and to which this one is added.
             model: base model; the setting by default.
 
@@ -262,7 +262,7 @@ class Reader:
             "question": question,
             "arm": arm,
             "evidence": bool(evidence),
-            "strength": strength,
+            "strength": self.settings.strength if strength is None else strength,
             "history": self._history(chat),
             "model": model or self.settings.model,
         }

@@ -34,6 +34,8 @@ class Settings:
     """CPU threads for the model; 0 leaves the choice to torch."""
     recipe: str = "standard"
     """The recipe that a lift follows when none is named."""
+    strength: float = 1.0
+    """Strength of the adapter when none is named, 0 to 1."""
     host: str = "127.0.0.1"
     """Address that the app binds to."""
     port: int = 7860
@@ -75,8 +77,8 @@ class Settings:
                 continue
             if isinstance(field.default, Path):
                 values[field.name] = Path(text).expanduser().absolute()
-            elif isinstance(field.default, int):
-                values[field.name] = _whole_number(name, text)
+            elif isinstance(field.default, int | float):
+                values[field.name] = _number(name, text, type(field.default))
             else:
                 values[field.name] = text
         return cls(**values)  # type: ignore[arg-type]
@@ -107,11 +109,12 @@ class Settings:
         return self.home / "checkpoints"
 
 
-def _whole_number(name: str, text: str) -> int:
+def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
     try:
-        number = int(text)
+        number = kind(text)
     except ValueError:
-        raise CallerError(f"{name} is {text!r}, but it must be a whole number.") from None
+        whole = "a whole number" if kind is int else "a number"
+        raise CallerError(f"{name} is {text!r}, but it must be {whole}.") from None
     if number < 0:
         raise CallerError(f"{name} is {number}, but it must not be negative.")
     return number

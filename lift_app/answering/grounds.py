@@ -47,17 +47,9 @@ def stands(answer: str, question: str, lookup: Lookup) -> bool:
     if not own:
         return False
     kind = answer_kind(question)
-    if kind is not None and kind.name in _COUNTED and not _shows(answer, question):
-        return False
+    if kind is not None and kind.name in _COUNTED:
+        counts = kind.name != "colour" and numbers_in(answer) - numbers_in(question)
+        if not counts and not has_kind(answer, kind, asked):
+            return False
     words = [term for term in own if not numbers_in(term.word)]
     return sum(term.stem in held for term in words) >= LEAST_SHARE * len(words)
-
-
-def _shows(answer: str, question: str) -> bool:
-    """Whether an answer holds something of the kind that is asked for, not just repeated."""
-    kind = answer_kind(question)
-    if kind is not None and kind.name == "colour":
-        return has_kind(answer, kind, stems(question))
-    return bool(numbers_in(answer) - numbers_in(question)) or has_kind(
-        answer, kind, stems(question)
-    )

@@ -83,6 +83,7 @@ def run(
     *,
     arm: str = "ICL",
     evidence: bool = True,
+    strength: float = 1.0,
     slot: str | None = None,
     adapter_key: str | None = None,
     max_tokens: int = 96,
@@ -97,6 +98,7 @@ def run(
         unanswerable: each with `id`, `question`, `kind`.
         arm: one of the papers' arms.
         evidence: whether passages go into the context.
+        strength: of the adapter, 0 to 1.
         slot: where the host holds the adapter, for arms that need one.
         adapter_key: key of that adapter.
         max_tokens: longest answer.
@@ -106,7 +108,7 @@ def run(
     """
     records = []
     for item in [*questions, *unanswerable]:
-        asked = Question(item["question"], arm, evidence, max_tokens=max_tokens)
+        asked = Question(item["question"], arm, evidence, strength, max_tokens=max_tokens)
         answer = answerer.answer(
             row,
             asked,

@@ -59,6 +59,8 @@ def run(
     progress: Callable[[str], None],
     data: Path | None = None,
     part: str = "questions",
+    strength: float | None = None,
+    citations: bool = True,
 ) -> dict[str, Any]:
     """Lift the sample book and the control, score every arm, check the citations.
 
@@ -69,31 +71,38 @@ def run(
         progress: told what is being done.
         data: folder of the sample book, its questions and the control.
         part: `questions`, which are for reporting, or `development`, which are for choosing.
+        strength: of the adapter, in every arm that has one; the setting by default.
+        citations: also answer every question, which takes longer than scoring.
 
     Returns:
-        `suite`, `part`, `arms` ({"arm", "nll", "questions"}), `pairs`, `citations`, `run`.
+        `suite`, `part`, `strength`, `arms` ({"arm", "nll", "questions"}), `pairs`, `citations`
+        (None if not wanted), `run`.
     """
+    strength = reader.settings.strength if strength is None else strength
     data = data or reader.sample_book().parent
     questions = json.loads((data / "sample_questions.json").read_text(encoding="utf-8"))
     own, own_key = _lift(reader, data / "sample_book.md", recipe, values, progress)
     _, other_key = _lift(reader, data / "control_book.md", recipe, values, progress)
     keys = {"own": own_key, "other": other_key}
     nll = {
-        row.name: _score(reader, own, keys[row.book], row, questions[part], progress)
+        row.name: _score(reader, own, keys[row.book], row, questions[part], strength, progress)
         for row in ROWS
     }
-    unanswerable = "unanswerable" if part == "questions" else f"{part}_unanswerable"
-    progress("citations")
-    found = _ground(reader, own, own_key, questions[part], questions[unanswerable])
+    found = None
+    if citations:
+        progress("answering every question")
+        unanswerable = questions["unanswerable" if part == "questions" else f"{part}_unanswerable"]
+        found = _ground(reader, own, own_key, questions[part], unanswerable, strength)
     return {
         "suite": "sample",
         "part": part,
+        "strength": strength,
         "arms": [
             {"arm": name, "nll": round(fmean(values), 4), "questions": len(values)}
             for name, values in nll.items()
         ],
         "pairs": [pair.to_json() for pair in _pairs(nll)],
-        "citations": found.to_json(),
+        "citations": found.to_json() if found else None,
         "run": describe_run(reader, recipe, values, own_key),
     }
 
@@ -107,17 +116,19 @@ def table(result: Mapping[str, Any]) -> str:
         f"| {p['a']} − {p['b']} | {p['difference']:+.3f} [{p['low']:+.3f}, {p['high']:+.3f}] |"
         for p in result["pairs"]
     ]
-    totals = result["citations"]["totals"]
-    lines += [
-        "",
+    if result["citations"]:
+        lines += ["", _citations_line(result["citations"]["totals"])]
+    lines += ["", f"Adapter at strength {result['strength']:g}. {result['run']['sentence']}"]
+    return "\n".join(lines)
+
+
+def _citations_line(totals: Mapping[str, int]) -> str:
+    return (
         f"Citations on the proving passage: {totals['on_proof']} of {totals['citations']} shown; "
         f"answerable questions declined: {totals['refused']} of {totals['answerable']}; "
         f"unanswerable questions declined without a citation: {totals['abstained']} of "
-        f"{totals['unanswerable']}.",
-        "",
-        result["run"]["sentence"],
-    ]
-    return "\n".join(lines)
+        f"{totals['unanswerable']}."
+    )
 
 
 def _lift(
@@ -142,6 +153,7 @@ def _score(
     key: str,
     row: Row,
     questions: Sequence[Mapping[str, Any]],
+    strength: float,
     progress: Callable[[str], None],
 ) -> list[float]:
     from lift_app.answering.scoring import score
@@ -155,7 +167,7 @@ def _score(
             reader.library,
             host,
             book,
-            [Question(item["question"], arm=row.arm, evidence=row.evidence) for item in questions],
+            [Question(item["question"], row.arm, row.evidence, strength) for item in questions],
             [item["answer"] for item in questions],
             slot=engine.slot_for(host, key if row.arm in ADAPTER_ARMS else None),
         )
@@ -173,6 +185,7 @@ def _ground(
     key: str,
     questions: Sequence[Mapping[str, Any]],
     unanswerable: Sequence[Mapping[str, Any]],
+    strength: float,
 ) -> grounding.Grounding:
     from lift_app.answering.answerer import Answerer
 
@@ -186,6 +199,7 @@ def _ground(
             questions,
             unanswerable,
             arm="LIFT+ICL",
+            strength=strength,
             slot=engine.slot_for(host, key),
             adapter_key=key,
             max_tokens=reader.settings.answer_tokens,

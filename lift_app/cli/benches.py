@@ -23,10 +23,20 @@ def bench_command() -> None:
     show_default=True,
     help="Questions for reporting, or those for choosing a recipe or a prompt.",
 )
+@click.option("--strength", type=float, help="Of the adapter, 0 to 1; LIFT_STRENGTH by default.")
+@click.option(
+    "--citations/--no-citations", default=True, show_default=True, help="Also answer and cite."
+)
 @json_option
 @reports_errors
 def sample_command(
-    recipe: str | None, changes: tuple[str, ...], model: str | None, part: str, as_json: bool
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    part: str,
+    strength: float | None,
+    citations: bool,
+    as_json: bool,
 ) -> None:
     """The 30 questions of the sample book: every arm, the wrong-book control, the citations."""
     from dataclasses import replace
@@ -44,6 +54,8 @@ def sample_command(
             values=changed_values(changes),
             progress=line.show,
             part=part,
+            strength=strength,
+            citations=citations,
         )
     line.end()
     if as_json:

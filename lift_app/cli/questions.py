@@ -19,9 +19,7 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--strength",
             type=float,
-            default=1.0,
-            show_default=True,
-            help="Strength of the adapter, 0 to 1.",
+            help="Strength of the adapter, 0 to 1; LIFT_STRENGTH by default.",
         ),
         click.option(
             "--evidence/--no-evidence",

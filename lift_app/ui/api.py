@@ -55,7 +55,7 @@ def expose(reader: Reader) -> None:
         question: str,
         arm: str | None = None,
         evidence: bool = True,
-        strength: float = 1.0,
+        strength: float | None = None,
     ) -> dict:
         """Answer a question about a book, with citations."""
         return reader.ask(book, question, arm=arm or None, evidence=evidence, strength=strength)

@@ -63,7 +63,7 @@ def build(reader: Reader) -> gr.Blocks:
             with gr.Column(elem_id="book-pane", elem_classes="pane"):
                 _book(parts, reader)
             with gr.Column(elem_id="chat-pane", elem_classes="pane"):
-                _chat(parts)
+                _chat(parts, reader)
         _html(_panes(), elem_id="panes")
         clock = gr.Timer(1.0)
         # The verbs come first, so that they get their own names and the page's events do not.
@@ -185,7 +185,7 @@ def _recipe_label(recipe: dict[str, Any]) -> str:
     return f"{title}: {note}" if note else title
 
 
-def _chat(parts: Parts) -> None:
+def _chat(parts: Parts, reader: Reader) -> None:
     _html(f"<h2>{words.ASK_THE_BOOK}</h2>")
     parts["chat"] = gr.Chatbot(
         elem_id="chat",
@@ -222,7 +222,12 @@ def _chat(parts: Parts) -> None:
         )
         with gr.Accordion(words.MORE, open=False, elem_id="more"):
             parts["strength"] = gr.Slider(
-                0, 1, value=1, step=0.05, label=words.STRENGTH, info=words.STRENGTH_NOTE
+                0,
+                1,
+                value=reader.settings.strength,
+                step=0.05,
+                label=words.STRENGTH,
+                info=words.STRENGTH_NOTE,
             )
             _html(f"<h3>{words.EARLIER}</h3>")
             parts["chats"] = _html("", elem_id="chats")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lift_app.errors import CallerError, NotFound, UnreadableFile
+from lift_app.settings import Settings
 
 SEGMENTS = 40
 SAMPLE = """# The Lamp of Osk
@@ -42,6 +43,7 @@ class FakeReader:
 
     def __init__(self, home: Path, *, seconds_a_lift: float = 20.0, pace: float = 0.01) -> None:
         self.home = home
+        self.settings = Settings(home=home)
         home.mkdir(parents=True, exist_ok=True)
         self.seconds_a_lift, self.pace = seconds_a_lift, pace
         self.lock = threading.RLock()
@@ -211,7 +213,7 @@ class FakeReader:
         *,
         arm: str | None = None,
         evidence: bool = True,
-        strength: float = 1.0,
+        strength: float | None = None,
         chat: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         ident = self._find(book)
