@@ -17,9 +17,14 @@ SMALLEST_WINDOW = 2048
 """Window that is assumed for a model whose configuration is not here yet."""
 
 
-def spine(library: Library, settings: Settings, row: BookRow, job: Job | None) -> dict[str, Any]:
-    """A book as it stands on the shelf: title, sizes, newest adapter, unfinished or failed lift."""
-    adapters = library.adapters.for_book(row.id, settings.model)
+def spine(row: BookRow, job: Job | None, adapter: str | None) -> dict[str, Any]:
+    """A book as it stands on the shelf: title, sizes, newest adapter, unfinished or failed lift.
+
+    Args:
+        row: the book.
+        job: its newest lift.
+        adapter: key of its newest adapter for the chosen model.
+    """
     shown = job is not None and job.state not in ("done", "cancelled")
     return {
         "id": row.id,
@@ -31,8 +36,8 @@ def spine(library: Library, settings: Settings, row: BookRow, job: Job | None) -
         "tokens": row.tokens,
         "tokens_exact": row.tokens_exact,
         "added": row.added,
-        "learned": bool(adapters),
-        "adapter": adapters[0].key if adapters else None,
+        "learned": adapter is not None,
+        "adapter": adapter,
         "job": job_line(job) if job is not None and shown else None,
     }
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lift_app.errors import LiftError
 from lift_app.models.catalogue import find_model
 from lift_app.models.device import choose_device
+from lift_app.models.identity import verify_weights
 from lift_app.models.provision import find_present
 from lift_app.reader import Reader
 
@@ -87,10 +88,12 @@ def _model(reader: Reader) -> Finding:
     try:
         entry = find_model(reader.settings.model)
         folder = find_present(entry, reader.settings)
+        if folder is None:
+            advice = f"{entry.name} is not here; fetch it: lift models --fetch"
+            return Finding("model", False, advice)
+        verify_weights(folder)
     except LiftError as error:
         return Finding("model", False, str(error))
-    if folder is None:
-        return Finding("model", False, f"{entry.name} is not here; fetch it: lift models --fetch")
     return Finding(
         "model",
         True,

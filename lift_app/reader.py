@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,13 +21,13 @@ from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
 from lift_app.library import BookRow, Job, Library
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.recipe import Recipe, resolve_recipe
+from lift_app.models.catalogue import canonical_name
 from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.tokens import count_tokens
-from lift_app.reading import FileReader
+from lift_app.reading import Book, FileReader
 from lift_app.settings import Settings
-from lift_app.template import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
     from lift_app.engine.engine import Engine
@@ -47,7 +49,8 @@ class Reader:
     """
 
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
-        self.settings = settings or Settings.from_environment()
+        settings = settings or Settings.from_environment()
+        self.settings = replace(settings, model=canonical_name(settings.model))
         self.library = Library.open(self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
@@ -91,14 +94,15 @@ class Reader:
             raise CallerError(f"There is no file {path}.", code="no_such_file")
         book = self._files.read(path, encoding=encoding, title=title)
         tokens, exact = self._count_tokens(book.text)
-        row = self.library.books.add(book, path, tokens, exact, replace_text=encoding is not None)
+        row = self._shelve(book, path, tokens, exact, replace_text=encoding is not None)
         return cards.description(self.library, self.settings, row) | {"new": row.new}
 
     def books(self) -> list[dict[str, Any]]:
         """Every book on the shelf, newest first, with its adapter and its unfinished job."""
         jobs = {job.book_id: job for job in reversed(self.library.jobs.list())}
+        adapters = self._adapters_by_book()
         return [
-            cards.spine(self.library, self.settings, row, jobs.get(row.id))
+            cards.spine(row, jobs.get(row.id), adapters.get(row.id))
             for row in self.library.books.list()
         ]
 
@@ -106,7 +110,7 @@ class Reader:
         """One book with its chapters, report, adapters and chats."""
         row = self.library.books.find(book)
         return {
-            **cards.spine(self.library, self.settings, row, self._last_job(row.id)),
+            **cards.spine(row, self._last_job(row.id), self._adapters_by_book().get(row.id)),
             **cards.description(self.library, self.settings, row),
             "adapters": [a.to_json() for a in self.library.adapters.for_book(row.id)],
             "chats": self.chats(row.id),
@@ -129,7 +133,8 @@ class Reader:
         """Delete a book and everything of it: text, file, adapters, jobs, chats."""
         row = self.library.books.find(book)
         for job in self.library.jobs.list(unfinished=True, book_id=row.id):
-            self.cancel(job.id)
+            with suppress(CallerError):  # it has just finished
+                self.cancel(job.id)
             self._wait_until_ended(job.id)
         self.library.books.delete(row.id)
         return {"removed": row.id, "title": row.title}
@@ -161,14 +166,14 @@ class Reader:
             already stands on the shelf.
         """
         row = self.library.books.find(book)
-        model = model or self.settings.model
+        model = self._model(model)
         folder = self._present_model(model)
         plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
         key = self._key(row, folder, plan)
         if self.library.adapters.find(key) is not None:
             return {"stage": "done", "adapter": key, "cached": True}
         job = self.library.jobs.create(row.id, key, model, plan.to_json())
-        if job.state == "paused":
+        if job.wanted != "run":
             self.library.jobs.request(job.id, "run")
         self._access.own(lifting=True)
         self._access.wake()
@@ -191,7 +196,7 @@ class Reader:
             LiftError: the lift failed, was paused or was cancelled.
         """
         row = self.library.books.find(book)
-        yield from self._fetch_model(model or self.settings.model)
+        yield from self._fetch_model(self._model(model))
         started = self.start_tune(row.id, recipe=recipe, model=model, values=values)
         if started.get("cached"):
             yield started
@@ -213,7 +218,10 @@ class Reader:
 
     def cancel(self, ref: str) -> dict[str, Any]:
         """End a lift and drop its checkpoint; the book stays."""
-        return self._request(ref, "cancel")
+        status = self._request(ref, "cancel")
+        if status["state"] == "cancelled":  # nobody was at it, so nobody else drops it
+            self.library.jobs.sweep()
+        return status
 
     def jobs(self) -> list[dict[str, Any]]:
         """Status of every lift, newest first."""
@@ -264,13 +272,14 @@ class Reader:
             "evidence": bool(evidence),
             "strength": self.settings.strength if strength is None else strength,
             "history": self._history(chat),
-            "model": model or self.settings.model,
+            "model": self._model(model),
         }
         self._present_model(arguments["model"])
         for event in self._access.ask(arguments):
             if chat is not None and (answer := event.get("answer")):
-                self.library.chats.add_message(chat, "user", question, None)
-                self.library.chats.add_message(chat, "assistant", answer["answer"], answer)
+                with self.library.db.write():  # both messages, or none
+                    self.library.chats.add_message(chat, "user", question, None)
+                    self.library.chats.add_message(chat, "assistant", answer["answer"], answer)
             yield event
 
     def stop_answer(self) -> None:
@@ -313,8 +322,8 @@ class Reader:
 
     def fetch_model(self, model: str | None = None) -> Iterator[dict[str, Any]]:
         """Fetch and convert a base model; yields progress, the last one has stage `ready`."""
-        yield from self._fetch_model(model or self.settings.model)
-        yield {"stage": "ready", "model": model or self.settings.model}
+        yield from self._fetch_model(self._model(model))
+        yield {"stage": "ready", "model": self._model(model)}
 
     def model_state(self) -> dict[str, Any]:
         """What the model is doing: `state`, `message`, `progress`, `device`, `precision`, `reason`.
@@ -349,6 +358,9 @@ class Reader:
 
     # How it is done
 
+    def _model(self, ref: str | None) -> str:
+        return canonical_name(ref) if ref else self.settings.model
+
     def _present_model(self, model: str) -> ModelFolder:
         folder = find_local(model, self.settings)
         if folder is None:
@@ -370,6 +382,22 @@ class Reader:
             return round(len(text.split()) * TOKENS_PER_WORD), False
         return count_tokens(folder.path, text), True
 
+    def _shelve(
+        self, book: Book, path: Path, tokens: int, exact: bool, *, replace_text: bool
+    ) -> BookRow:
+        row = self.library.books.add(book, path, tokens, exact, replace_text=replace_text)
+        if exact and not row.tokens_exact:  # it was added before there was a tokenizer
+            self.library.books.set_tokens(row.id, tokens)
+        if replace_text:
+            for adapter in self.library.adapters.for_book(row.id):
+                self.library.adapters.delete(adapter.key)  # it has learned the other text
+        return self.library.books.get(row.id) if not row.new else row
+
+    def _adapters_by_book(self) -> dict[str, str]:
+        """Key of the newest adapter of each book, for the chosen model."""
+        rows = reversed(self.library.adapters.list())
+        return {row.book_id: row.key for row in rows if row.model == self.settings.model}
+
     def _last_job(self, book_id: str) -> Job | None:
         jobs = self.library.jobs.list(book_id=book_id)
         return jobs[0] if jobs else None
@@ -390,17 +418,16 @@ class Reader:
             text_sha256=row.text_sha256,
             title=row.title,
             weights_sha256=folder.weights_sha256,
-            quantisation=choose_device(self.settings, folder.parameters).quantisation or "none",
-            start=None,
-            template_version=str(TEMPLATE_VERSION),
+            quantisation=choose_device(self.settings, folder.parameters).quantisation,
             recipe=recipe,
         )
 
     def _follow(self, job_id: str, seen: int) -> Iterator[dict[str, Any]]:
+        last: dict[str, Any] = {}
         while True:
             job = self.library.jobs.get(job_id)
-            for seq, event in self.library.jobs.events(job_id, after=seen):
-                seen = seq
+            for number, event in self.library.jobs.events(job_id, after=seen):
+                seen, last = number, event
                 yield event
             if job.state in ENDED:
                 break
@@ -410,6 +437,8 @@ class Reader:
             raise LiftError(job.error_message or "The lift failed.", code=job.error_code)
         if job.state != "done":
             raise Stopped(f"The lift was {job.state}.", code=job.state)
+        if last.get("stage") != "done":
+            yield {"stage": "done", "adapter": job.key}
 
     def _wait_until_ended(self, job_id: str) -> None:
         while self.library.jobs.get(job_id).state not in ENDED:

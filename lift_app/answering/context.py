@@ -33,7 +33,7 @@ class Excerpt:
 
 
 def head_and_tail(books: Books, row: BookRow, budget: int, count: Count) -> Excerpt:
-    """Fill a budget with head and tail of a book, half each (METHOD section 3).
+    """Fill a budget with head and tail of a book, half each (arXiv 2412.13626).
 
     A book that fits is all head. Cuts fall between words.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lift_app.errors import CallerError
 
 ARMS = ("ICL", "LIFT_only", "LIFT+ICL")
-"""The papers' arms that can be asked (METHOD section 3)."""
+"""The papers' arms that can be asked (arXiv 2412.13626)."""
 
 ADAPTER_ARMS = frozenset({"LIFT_only", "LIFT+ICL"})
 """Arms that need an adapter."""

@@ -22,11 +22,6 @@ class Pair:
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero."""
-        return self.low > 0 or self.high < 0
-
     def to_json(self) -> dict[str, Any]:
         """A plain dict, numbers rounded to four places."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}

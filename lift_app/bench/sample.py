@@ -112,10 +112,9 @@ def table(result: Mapping[str, Any]) -> str:
     lines = ["| arm | NLL of the gold answer |", "|---|---|"]
     lines += [f"| {row['arm']} | {row['nll']:.3f} |" for row in result["arms"]]
     lines += ["", "| difference of NLL (95 % interval; below 0 = better) | |", "|---|---|"]
-    lines += [
-        f"| {p['a']} − {p['b']} | {p['difference']:+.3f} [{p['low']:+.3f}, {p['high']:+.3f}] |"
-        for p in result["pairs"]
-    ]
+    for pair in result["pairs"]:
+        interval = f"[{pair['low']:+.3f}, {pair['high']:+.3f}]"
+        lines.append(f"| {pair['a']} − {pair['b']} | {pair['difference']:+.3f} {interval} |")
     if result["citations"]:
         lines += ["", _citations_line(result["citations"]["totals"])]
     lines += ["", f"Adapter at strength {result['strength']:g}. {result['run']['sentence']}"]

@@ -85,7 +85,11 @@ def serve_command(port: int | None, host: str | None, open_browser: bool) -> Non
     from lift_app.ui.app import serve
 
     settings = Settings.from_environment()
-    settings = replace(settings, port=port or settings.port, host=host or settings.host)
+    settings = replace(
+        settings,
+        port=settings.port if port is None else port,
+        host=settings.host if host is None else host,
+    )
     close_on_sigterm()
     with Reader(settings, preload=True) as reader:
         serve(

@@ -112,10 +112,16 @@ class Access:
         from lift_app.engine.engine import Engine
         from lift_app.engine.hand_off import HandOff
 
-        self._engine = Engine(self._library, self._settings)
-        self._hand_off = HandOff(self._ask_here)
-        self._lock.publish(Owner.this_process(self._hand_off.port, self._hand_off.token))
-        self._engine.start(preload=self._preload)
+        engine = Engine(self._library, self._settings)
+        hand_off = HandOff(self._ask_here)
+        try:
+            self._lock.publish(Owner.this_process(hand_off.port, hand_off.token))
+            engine.start(preload=self._preload)
+        except BaseException:
+            hand_off.close()
+            self._lock.release()
+            raise
+        self._engine, self._hand_off = engine, hand_off
 
     def _ask_here(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answer with the engine of this process; also what the hand-off calls."""

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lift_app.errors import Busy, CallerError, LiftError, Stopped
+from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
 from lift_app.library import Library
 from lift_app.settings import Settings
 
@@ -85,6 +85,8 @@ class Engine:
         self._loaded_key: str | None = None
         self._lift: LiftJob | None = None
         self._turns: Iterator[None] | None = None
+        self._failed: dict[str, LiftError] = {}
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lift-engine", daemon=True)
         self.model_state = ModelState("absent", "The model is loaded when it is first needed.")
 
@@ -135,6 +137,8 @@ class Engine:
             raise Busy("LIFT Reader is closing. Ask again after the next start.")
         done: Future[T] = Future()
         self._waiting.put(_Turn(work, model, done))
+        if self._ended.is_set():  # the thread has ended meanwhile: nobody would come for it
+            self._refuse_waiting()
         self._awake.set()
         return done
 
@@ -146,18 +150,39 @@ class Engine:
     # The thread. Everything below runs on it alone.
 
     def _run(self) -> None:
-        if self._preload.is_set():
-            self._try_to_preload()
-        while not self._closing.is_set():
+        try:
+            if self._preload.is_set():
+                self._try_to_preload()
+            while not self._closing.is_set():
+                if not self._take_turns():
+                    self._awake.wait(IDLE_SECONDS)
+                    self._awake.clear()
+            if self._lift is not None:
+                self._lift.save_checkpoint()
+        except Exception:
+            log.exception("The engine stopped")
+        finally:
+            self._ended.set()
+            self._refuse_waiting()
+
+    def _take_turns(self) -> bool:
+        """One waiting turn and one of the lift; False if there was nothing to do, or no luck."""
+        try:
             answered = self._waiting_turn()
+            self._settle_failed()
             lifted = self._takes_jobs.is_set() and self._lift_turn()
-            if not answered and not lifted:
-                self._awake.wait(IDLE_SECONDS)
-                self._awake.clear()
-        if self._lift is not None:
-            self._lift.save_checkpoint()
-        while not self._waiting.empty():
-            self._waiting.get().done.set_exception(
+        except Exception:  # the library cannot be written, say: keep the thread, try again
+            log.exception("A turn could not be taken")
+            return False
+        return answered or lifted
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                turn = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            turn.done.set_exception(
                 Stopped("LIFT Reader was closed before this question was answered.")
             )
 
@@ -218,43 +243,46 @@ class Engine:
         return "answer"
 
     def _lift_turn(self) -> bool:
+        if self._turns is None and not self._begin_lift():
+            return False
+        assert self._turns is not None and self._lift is not None
+        job_id = self._lift.job.id
         try:
-            if self._turns is None and not self._begin_lift():
-                return False
-            assert self._turns is not None
-            if next(self._turns, self) is self:  # the generator is exhausted
-                self._turns = self._lift = None
+            if next(self._turns, self) is not self:
+                return True
         except LiftError as error:
-            self._fail_lift(error)
+            self._failed[job_id] = error
         except Exception as error:
             log.exception("A lift failed")
-            self._fail_lift(_unexpected("The lift stopped", error))
+            self._failed[job_id] = _unexpected("The lift stopped", error)
+        self._turns = self._lift = None
         return True
 
     def _begin_lift(self) -> bool:
         job = self._library.jobs.next_queued()
         if job is None:
             return False
-        if job.wanted != "run":
-            self._library.jobs.set_state(job.id, "paused" if job.wanted == "pause" else "cancelled")
-            return False
         self._library.jobs.set_state(job.id, "running")
-        self._library.jobs.event(job.id, {"stage": "loading", "step": 0, "steps": 0})
         try:
+            self._library.jobs.event(job.id, {"stage": "loading", "step": 0, "steps": 0})
             host = self._host_for(job.model)
-        except LiftError as error:
-            self._library.jobs.set_state(job.id, "failed", error)
-            raise
-        from lift_app.engine.lift_job import LiftJob
+            from lift_app.engine.lift_job import LiftJob
 
-        self._lift = LiftJob(self._library, self._settings, host, job)
+            self._lift = LiftJob(self._library, self._settings, host, job)
+        except LiftError as error:
+            self._failed[job.id] = error
+            return False
         self._turns = self._lift.turns()
         return True
 
-    def _fail_lift(self, error: LiftError) -> None:
-        if self._lift is not None:
-            self._library.jobs.set_state(self._lift.job.id, "failed", error)
-        self._turns = self._lift = None
+    def _settle_failed(self) -> None:
+        """Write down which lifts failed. What cannot be written now is tried again later."""
+        for job_id, error in list(self._failed.items()):
+            try:
+                self._library.jobs.set_state(job_id, "failed", error)
+            except NotFound:
+                log.info("a lift failed whose book is gone")
+            del self._failed[job_id]
 
     def _host_for(self, model: str) -> AdapterHost:
         """The base model `model`, prepared and loaded if need be.
@@ -289,6 +317,8 @@ class Engine:
         from lift_app.models.provision import ensure_model
 
         def progress(event: ModelProgress) -> None:
+            if self._closing.is_set():
+                raise Stopped("LIFT Reader was closed while the model was being fetched.")
             self.model_state = ModelState("preparing", event.message, event.fraction)
 
         folder = ensure_model(model, self._settings, progress)

@@ -7,6 +7,7 @@ to cross, and its answer streams back as JSON lines over the loopback address.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ AskStream = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 """Takes the arguments of `Reader.ask_stream`, yields its events."""
 
 MAX_REQUEST_BYTES = 1_000_000
+
+log = logging.getLogger(__name__)
 
 
 class HandOff:
@@ -69,11 +72,17 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
                 if "error" in event:
                     raise _as_error(event["error"])
                 yield event
+                if "answer" in event:
+                    return
     except (httpx.HTTPError, json.JSONDecodeError) as error:
         raise Busy(
             f"Another LIFT Reader (process {owner.pid}) owns the model and does not answer. "
             "Close it, or try again in a moment."
         ) from error
+    raise Busy(
+        f"The LIFT Reader that was answering (process {owner.pid}) ended before it was done. "
+        "Ask again."
+    )
 
 
 def _as_error(data: dict[str, Any]) -> LiftError:
@@ -106,6 +115,9 @@ def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
                 self._line({"error": details})
             except OSError:
                 events.close()  # type: ignore[attr-defined]  # the asker went away
+            except Exception as error:
+                log.exception("A question of another process failed")
+                self._line({"error": {"code": "failure", "message": f"Unexpected error: {error}"}})
 
         def _line(self, event: dict[str, Any]) -> None:
             self.wfile.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")

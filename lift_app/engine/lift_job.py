@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lift_app.errors import LiftError
 from lift_app.library import Job, Library
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
+from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
@@ -21,6 +23,7 @@ from lift_app.lifting.segments import Segment, cut_segments
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.lora import AdapterHost
 from lift_app.models.tokens import load_tokenizer
+from lift_app.reading.book import Book
 from lift_app.settings import Settings
 
 SLOT = "lift"
@@ -61,6 +64,7 @@ class LiftJob:
         recipe = Recipe.from_json(self.job.recipe)
         self._record(Progress("segments"))
         book = self._library.books.load(self.job.book_id)
+        self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
         prefix = prefix_tokens(self._host.base, recipe, book.title)
         trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
@@ -117,16 +121,36 @@ class LiftJob:
         segments = cut_segments(encoding.offsets, recipe.segment_length, recipe.stride)
         return encoding.ids, segments
 
+    def _check_key(self, book: Book, recipe: Recipe) -> None:
+        """The key was made when the lift was asked for; the book may be another by now."""
+        base = self._host.base
+        key = adapter_key(
+            owner=self.job.owner,
+            text_sha256=book.text_sha256,
+            title=book.title,
+            weights_sha256=base.identity.weights_sha256,
+            quantisation=base.choice.quantisation,
+            recipe=recipe,
+        )
+        if key != self.job.key:
+            raise LiftError(
+                "The book or the model has changed since this lift was asked for. "
+                "Nothing was learned from it; ask for the lift again.",
+                code="changed",
+            )
+
     def _wanted(self) -> bool:
         """Obey a reader who pauses or cancels; False when the job has to stop."""
         wanted = self._library.jobs.get(self.job.id).wanted
+        if wanted == "run":
+            return True
         if wanted == "pause":
             self.save_checkpoint()
-            self._library.jobs.set_state(self.job.id, "paused")
-        elif wanted == "cancel":
+        # What is wanted may have changed while the checkpoint was written: one transaction decides.
+        state = self._library.jobs.settle(self.job.id).state
+        if state == "cancelled":
             drop_checkpoint(self.checkpoint_folder)
-            self._library.jobs.set_state(self.job.id, "cancelled")
-        return wanted == "run"
+        return state == "running"
 
     def _record_step(self, result: StepResult) -> None:
         assert self.trainer is not None

@@ -35,7 +35,7 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(home / "engine.lock")
+        self._lock = FileLock(home / "engine.lock", thread_local=False)
         self._card = home / "engine.json"
 
     def acquire(self) -> bool:

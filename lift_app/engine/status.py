@@ -48,14 +48,16 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
     events = library.jobs.events(job.id)
     training = [event for _, event in events if event["stage"] == "training"]
     last = training[-1] if training else {}
-    losses = [[event["step"], event["loss"]] for event in training if "loss" in event]
+    # After a kill the steps since the last checkpoint are done again: the last time counts.
+    by_step = {event["step"]: event["loss"] for event in training if "loss" in event}
+    losses = [[step, by_step[step]] for step in sorted(by_step)]
     known = library.jobs.segment_losses(job.id)
     count = next((e["segment_count"] for e in reversed(training) if "segment_count" in e), 0)
     return {
         **job_line(job),
         "step": last.get("step", 0),
         "steps": last.get("steps", 0),
-        "loss": losses[-1][1] if losses else None,
+        "loss": by_step[max(by_step)] if by_step else None,
         "tokens_per_second": last.get("tokens_per_second"),
         "eta_seconds": last.get("eta_seconds") if job.state == "running" else None,
         "segments": [known[i]["last"] if i in known else None for i in range(count)],

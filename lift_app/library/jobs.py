@@ -31,6 +31,7 @@ SHORTEST_PREFIX = 4
 """Fewest characters of an id that name a job."""
 
 _SELECT = "SELECT jobs.*, recipes.json FROM jobs JOIN recipes ON hash = recipe"
+_NO_ERROR: dict[str, Any] = {"error_code": None, "error_message": None}
 _IN_UNFINISHED = "state IN ('queued', 'running', 'paused')"
 
 
@@ -78,7 +79,8 @@ class Jobs:
         self._owner = owner
 
     def create(self, book_id: str, key: str, model: str, recipe: dict[str, Any]) -> Job:
-        """Queue a lift. An unfinished job of the same key is returned instead, as it is.
+        """Queue a lift. An unfinished job of the same key is returned instead, as it is; one that
+        failed is queued again, and goes on from its checkpoint.
 
         Raises:
             NotFound: the owner has no such book.
@@ -91,6 +93,16 @@ class Jobs:
             )
             if unfinished is not None:
                 return unfinished
+            failed = _one(
+                database.conn,
+                f"{_SELECT} WHERE owner = ? AND key = ? AND state = 'failed'"
+                " ORDER BY number DESC LIMIT 1",
+                [self._owner, key],
+            )
+            if failed is not None:  # it keeps its checkpoint, so it goes on instead of anew
+                changes = {"state": "queued", "wanted": "run"}
+                _update(database, failed.id, {**changes, **_NO_ERROR})
+                return _require(database.conn, failed.id)
             book = database.execute(
                 "SELECT 1 FROM books WHERE owner = ? AND id = ?", [self._owner, book_id]
             )
@@ -171,19 +183,10 @@ class Jobs:
             state = job.state
             if state != "running":
                 state = {"run": "queued", "pause": "paused", "cancel": "cancelled"}[wanted]
-            if job.state == "failed" and state == "queued":
-                other = database.execute(
-                    f"SELECT id FROM jobs WHERE owner = ? AND key = ? AND {_IN_UNFINISHED}",
-                    [self._owner, job.key],
-                ).fetchone()
-                if other is not None:
-                    raise CallerError(
-                        f"Job {other[0]} learns the same already, so {job.id} cannot run again."
-                    )
             _update(
                 database,
                 job_id,
-                {"state": state, "wanted": wanted, "error_code": None, "error_message": None},
+                {"state": state, "wanted": wanted, **_NO_ERROR},
             )
             return _require(database.conn, job_id)
 
@@ -206,6 +209,19 @@ class Jobs:
                 [now()],
             )
             return [_require(database.conn, job_id) for (job_id,) in ids]
+
+    def settle(self, job_id: str) -> Job:
+        """Let a running job become what is wanted of it, in one step; return it as it is then.
+
+        Raises NotFound.
+        """
+        with self._db.write() as database:
+            database.execute(
+                "UPDATE jobs SET updated = ?, state = CASE wanted WHEN 'pause' THEN 'paused'"
+                " WHEN 'cancel' THEN 'cancelled' ELSE state END WHERE id = ? AND state = 'running'",
+                [now(), job_id],
+            )
+            return _require(database.conn, job_id)
 
     def set_state(self, job_id: str, state: str, error: LiftError | None = None) -> Job:
         """Note what a job of any owner has become. Raises NotFound, as when its book was deleted.

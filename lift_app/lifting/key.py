@@ -9,6 +9,7 @@ import hashlib
 import json
 
 from lift_app.lifting.recipe import Recipe
+from lift_app.template import TEMPLATE_VERSION
 
 
 def adapter_key(
@@ -17,10 +18,9 @@ def adapter_key(
     text_sha256: str,
     title: str,
     weights_sha256: str,
-    quantisation: str,
-    start: str | None,
-    template_version: str,
+    quantisation: str | None,
     recipe: Recipe,
+    start: str | None = None,
 ) -> str:
     """sha256 of canonical JSON of everything that shapes an adapter, in hex.
 
@@ -29,19 +29,18 @@ def adapter_key(
         text_sha256: hash of the book's text.
         title: title of the book; it stands in the prompt before each segment.
         weights_sha256: identity of the base model's weights.
-        quantisation: `none` or `nf4`.
-        start: key of the pre-LIFT SFT start it is trained on, if any.
-        template_version: version of the prompt template.
+        quantisation: `nf4`, or None.
         recipe: the resolved recipe.
+        start: key of the pre-LIFT SFT start it is trained on, if any.
     """
     parts = {
         "owner": owner,
         "text": text_sha256,
         "title": title,
         "weights": weights_sha256,
-        "quantisation": quantisation,
+        "quantisation": quantisation or "none",
         "start": start,
-        "template": template_version,
+        "template": TEMPLATE_VERSION,
         "recipe": recipe.sha256,
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,4 +1,4 @@
-"""Segments: the training windows of a book (METHOD of LIFT, arXiv 2502.14644, section 3.1).
+"""Segments: the training windows of a book (arXiv 2412.13626).
 
 Pure arithmetic on token positions and character offsets. Knows nothing about torch or models.
 """

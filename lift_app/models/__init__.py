@@ -6,6 +6,7 @@ asked for, so that looking at the catalogue costs nothing.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from lift_app.models.device import Choice, Machine, choose_device, look_at_machi
 from lift_app.models.identity import ModelFolder, identify, verify_weights
 from lift_app.models.progress import ModelProgress, ProgressCallback
 from lift_app.models.tokens import count_tokens, load_tokenizer
+
+# Read by OpenMP when torch is imported. By default its threads spin while they wait for each other:
+# beside any other work on the same cores, two threads were twice as slow as with this.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from lift_app.models.base_model import BaseModel

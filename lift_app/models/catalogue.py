@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lift_app.errors import CallerError, NotFound
+from lift_app.errors import CallerError, LiftError, NotFound
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,20 @@ def find_model(ref: str) -> ModelEntry:
         f"There is no base model {ref!r}. Give one of these names: {names}; or a folder that "
         "holds a model; or a hub id like Qwen/Qwen3-0.6B."
     )
+
+
+def canonical_name(ref: str) -> str:
+    """The one spelling of a model's name: adapters and lifts are filed under it.
+
+    A catalogue name for any of its aliases, the absolute path of a folder, a hub id as it is. A
+    ref that means nothing comes back unchanged; whoever needs the model will be told.
+    """
+    try:
+        entry = find_model(ref)
+    except LiftError:
+        return ref
+    source = entry.sources[0]
+    return str(source.path) if isinstance(source, FolderSource) else entry.name
 
 
 def suggest(memory_gb: float) -> tuple[ModelEntry, ...]:

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lift_app.errors import CallerError
@@ -112,7 +113,7 @@ def look_at_machine() -> Machine:
     """What this machine has, as far as it can be seen without torch."""
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     flags = _cpu_flags()
-    gpu = _nvidia_gpu()
+    gpu = _nvidia_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"), shutil.which("nvidia-smi"))
     if gpu is None:
         return Machine(cpu_flags=flags, apple_silicon=apple)
     name, memory, capability = gpu
@@ -182,10 +183,11 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(match[1].split()) if match else frozenset()
 
 
-def _nvidia_gpu() -> tuple[str, float, tuple[int, int]] | None:
+@cache
+def _nvidia_gpu(
+    visible: str | None, program: str | None
+) -> tuple[str, float, tuple[int, int]] | None:
     """Name, memory in GB and compute capability of the GPU that torch would call `cuda:0`."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    program = shutil.which("nvidia-smi")
     if program is None or (visible is not None and visible.strip() in {"", "-1"}):
         return None
     query = "--query-gpu=index,uuid,name,memory.total,compute_cap"

@@ -37,7 +37,7 @@ from lift_app.models.linear_layers import (
 )
 
 ALL_LINEAR = "all-linear"
-"""Every linear layer but the output layer: attention and MLP (METHOD: rank 4-16, MLPs included)."""
+"""Every linear layer but the output layer: attention and MLP (MLPs included)."""
 
 
 @dataclass(frozen=True)

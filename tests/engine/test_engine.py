@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from lift_app.errors import CallerError, LiftError, Stopped
+from lift_app.engine.hand_off import HandOff, ask_owner
+from lift_app.engine.lock import Owner
+from lift_app.errors import Busy, CallerError, LiftError, Stopped
 from lift_app.lifting.checkpoint import load_checkpoint
+from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import Trainer
 from lift_app.reader import Reader
 from lift_app.settings import Settings
@@ -189,7 +193,66 @@ def test_deleting_a_book_ends_its_lift_and_leaves_nothing(reader: Reader, story:
 def test_a_book_whose_lift_was_killed_can_be_deleted(tiny_settings: Settings, story: Path) -> None:
     with Reader(tiny_settings) as reader:
         book = reader.add(story)
-        job = reader.library.jobs.create(book["id"], "0" * 64, "some model", {"name": "standard"})
+        job = reader.library.jobs.create(book["id"], "0" * 64, "some model", Recipe().to_json())
         reader.library.jobs.set_state(job.id, "running")  # as a killed process leaves it
         reader.rm(book["id"])
         assert reader.books() == [] and reader.jobs() == []
+
+
+def test_a_lift_of_a_book_that_has_changed_is_refused(reader: Reader, story: Path) -> None:
+    book = reader.add(story)
+    job = reader.library.jobs.create(
+        book["id"], "0" * 64, reader.settings.model, Recipe.from_json(SHORT).to_json()
+    )
+    with pytest.raises(LiftError, match="changed since this lift was asked for"):
+        list(reader._follow(job.id, 0))
+    assert reader.adapters() == []
+
+
+def test_a_failed_lift_goes_on_from_its_checkpoint(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(tiny_settings, checkpoint_seconds=0)
+    step = Trainer.step
+    with Reader(settings) as reader:
+        book = reader.add(story)
+        with monkeypatch.context() as patch, pytest.raises(LiftError, match="unexpected error"):
+            patch.setattr(Trainer, "step", lambda self: step(self) if self.step_done < 3 else 1 / 0)
+            list(reader.tune(book["id"], values=SHORT))
+        events = list(reader.tune(book["id"], values=SHORT))
+        assert next(e for e in events if e["stage"] == "training")["step"] == 3
+        assert events[-1]["stage"] == "done"
+
+
+def test_an_engine_that_cannot_write_keeps_its_thread(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = reader.add(story)
+    engine = reader.engine()
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise LiftError("The disk is full.", code="disk_full")
+
+        patch.setattr(Trainer, "step", lambda self: 1 / 0)
+        patch.setattr("lift_app.library.jobs.Jobs.set_state", full)
+        reader.start_tune(book["id"], values=SHORT)
+        time.sleep(1)
+    assert reader.ask(book["id"], "Who mended the bell?")["arm"] in ("ICL", "LIFT+ICL")
+    engine.wake()
+    wait_for(lambda: reader.status(book["id"])["state"] == "done")
+
+
+def test_an_owner_that_ends_in_the_middle_of_an_answer_is_an_error() -> None:
+    def broken(arguments: dict[str, object]) -> Iterator[dict[str, object]]:
+        yield {"text": "Nine "}
+
+    hand_off = HandOff(broken)
+    try:
+        owner = Owner.this_process(hand_off.port, hand_off.token)
+        with pytest.raises(Busy, match="ended before it was done"):
+            list(ask_owner(owner, {"question": "How many?"}))
+        with pytest.raises(Busy, match="does not answer"):
+            list(ask_owner(replace(owner, token="wrong"), {"question": "How many?"}))
+    finally:
+        hand_off.close()

@@ -28,8 +28,24 @@ def test_an_unfinished_job_of_the_same_key_is_the_same_job(library, job):
     for state in ("queued", "running", "paused"):
         library.jobs.set_state(job.id, state)
         assert library.jobs.create(job.book_id, "key", "tiny", RECIPE).id == job.id
-    library.jobs.set_state(job.id, "failed")
+    library.jobs.set_state(job.id, "done")
     assert library.jobs.create(job.book_id, "key", "tiny", RECIPE).id != job.id
+
+
+def test_a_failed_job_goes_on_instead_of_anew(library, job):
+    library.jobs.set_state(job.id, "failed", LiftError("The disk is full."))
+    again = library.jobs.create(job.book_id, "key", "tiny", RECIPE)
+    assert (again.id, again.state, again.wanted) == (job.id, "queued", "run")
+    assert again.error_message is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "becomes"), [("run", "running"), ("pause", "paused"), ("cancel", "cancelled")]
+)
+def test_a_running_job_settles_to_what_is_wanted(library, job, wanted, becomes):
+    library.jobs.set_state(job.id, "running")
+    library.jobs.request(job.id, wanted)
+    assert library.jobs.settle(job.id).state == becomes
 
 
 def test_a_job_for_no_book(library):
@@ -92,13 +108,6 @@ def test_what_a_finished_job_cannot_do(library, job, state, wanted):
         library.jobs.request(job.id, wanted)
     assert raised.value.code == "finished"
     assert library.jobs.get(job.id).state == state
-
-
-def test_a_failed_job_does_not_run_beside_its_successor(library, job):
-    library.jobs.set_state(job.id, "failed")
-    second = library.jobs.create(job.book_id, "key", "tiny", RECIPE)
-    with pytest.raises(CallerError, match=second.id):
-        library.jobs.request(job.id, "run")
 
 
 def test_nonsense_is_refused(library, job):

@@ -18,9 +18,7 @@ def key_of(**changes: object) -> str:
         "text_sha256": "t",
         "title": "T",
         "weights_sha256": "w",
-        "quantisation": "none",
-        "start": None,
-        "template_version": "1",
+        "quantisation": None,
         "recipe": Recipe(),
     }
     return adapter_key(**{**parts, **changes})  # type: ignore[arg-type]
@@ -34,11 +32,16 @@ def test_every_part_changes_the_key() -> None:
         {"weights_sha256": "x"},
         {"quantisation": "nf4"},
         {"start": "s"},
-        {"template_version": "2"},
         {"recipe": Recipe(seed=1)},
     ]
     keys = {key_of(), *(key_of(**change) for change in changed)}
     assert len(keys) == len(changed) + 1
+
+
+def test_another_template_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of()
+    monkeypatch.setattr("lift_app.lifting.key.TEMPLATE_VERSION", 999)
+    assert key_of() != before
 
 
 def test_the_name_of_a_recipe_does_not_change_the_key() -> None:
