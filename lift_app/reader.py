@@ -6,9 +6,7 @@ Importing this module is cheap: torch comes in only with the engine's thread.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from lift_app import cards
 from lift_app.engine.access import Access
-from lift_app.engine.status import job_status
-from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
-from lift_app.library import BookRow, Job, Library
-from lift_app.lifting.key import adapter_key
-from lift_app.lifting.recipe import Recipe, resolve_recipe
+from lift_app.engine.lifts import Lifts
+from lift_app.errors import Busy, CallerError
+from lift_app.library import BookRow, Library
+from lift_app.lifting.recipe import resolve_recipe
 from lift_app.models.catalogue import canonical_name
 from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
 
 TOKENS_PER_WORD = 1.33
 """Guess while no tokenizer is on this machine; the report says that it is one."""
-POLL_SECONDS = 0.1
-ENDED = ("done", "failed", "cancelled", "paused")
 
 
 class Reader:
@@ -54,6 +49,7 @@ class Reader:
         self.library = Library.open(self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
+        self._lifts = Lifts(self.library, self.settings, self._access)
         self._preload = preload
         if preload:
             self._access.own(lifting=True)
@@ -110,7 +106,7 @@ class Reader:
         """One book with its chapters, report, adapters and chats."""
         row = self.library.books.find(book)
         return {
-            **cards.spine(row, self._last_job(row.id), self._adapters_by_book().get(row.id)),
+            **cards.spine(row, self._lifts.newest(row.id), self._adapters_by_book().get(row.id)),
             **cards.description(self.library, self.settings, row),
             "adapters": [a.to_json() for a in self.library.adapters.for_book(row.id)],
             "chats": self.chats(row.id),
@@ -132,10 +128,7 @@ class Reader:
     def rm(self, book: str) -> dict[str, Any]:
         """Delete a book and everything of it: text, file, adapters, jobs, chats."""
         row = self.library.books.find(book)
-        for job in self.library.jobs.list(unfinished=True, book_id=row.id):
-            with suppress(CallerError):  # it has just finished
-                self.cancel(job.id)
-            self._wait_until_ended(job.id)
+        self._lifts.end_all(row.id)
         self.library.books.delete(row.id)
         return {"removed": row.id, "title": row.title}
 
@@ -169,15 +162,7 @@ class Reader:
         model = self._model(model)
         folder = self._present_model(model)
         plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
-        key = self._key(row, folder, plan)
-        if self.library.adapters.find(key) is not None:
-            return {"stage": "done", "adapter": key, "cached": True}
-        job = self.library.jobs.create(row.id, key, model, plan.to_json())
-        if job.wanted != "run":
-            self.library.jobs.request(job.id, "run")
-        self._access.own(lifting=True)
-        self._access.wake()
-        return self.status(job.id)
+        return self._lifts.start(row, plan, model=model, folder=folder)
 
     def tune(
         self,
@@ -201,31 +186,27 @@ class Reader:
         if started.get("cached"):
             yield started
             return
-        yield from self._follow(started["job"], seen=started["last_event"])
+        yield from self._lifts.follow(started["job"], seen=started["last_event"])
 
     def status(self, ref: str) -> dict[str, Any]:
         """Where a lift stands; `ref` is a job, or a book whose newest lift is meant."""
-        job = self._find_job(ref)
-        return job_status(self.library, job)
+        return self._lifts.status(ref)
 
     def pause(self, ref: str) -> dict[str, Any]:
         """Pause a lift after its present step; it keeps what it has learned."""
-        return self._request(ref, "pause")
+        return self._lifts.request(ref, "pause")
 
     def resume(self, ref: str) -> dict[str, Any]:
         """Go on with a paused lift from its checkpoint."""
-        return self._request(ref, "run")
+        return self._lifts.request(ref, "run")
 
     def cancel(self, ref: str) -> dict[str, Any]:
         """End a lift and drop its checkpoint; the book stays."""
-        status = self._request(ref, "cancel")
-        if status["state"] == "cancelled":  # nobody was at it, so nobody else drops it
-            self.library.jobs.sweep()
-        return status
+        return self._lifts.request(ref, "cancel")
 
     def jobs(self) -> list[dict[str, Any]]:
         """Status of every lift, newest first."""
-        return [job_status(self.library, job) for job in self.library.jobs.list()]
+        return self._lifts.all()
 
     # Questions
 
@@ -397,60 +378,6 @@ class Reader:
         """Key of the newest adapter of each book, for the chosen model."""
         rows = reversed(self.library.adapters.list())
         return {row.book_id: row.key for row in rows if row.model == self.settings.model}
-
-    def _last_job(self, book_id: str) -> Job | None:
-        jobs = self.library.jobs.list(book_id=book_id)
-        return jobs[0] if jobs else None
-
-    def _find_job(self, ref: str) -> Job:
-        try:
-            return self.library.jobs.find(ref)
-        except NotFound:
-            row = self.library.books.find(ref)
-        job = self._last_job(row.id)
-        if job is None:
-            raise NotFound(f"{row.title} has never been learned: there is no lift of it.")
-        return job
-
-    def _key(self, row: BookRow, folder: ModelFolder, recipe: Recipe) -> str:
-        return adapter_key(
-            owner=self.settings.owner,
-            text_sha256=row.text_sha256,
-            title=row.title,
-            weights_sha256=folder.weights_sha256,
-            quantisation=choose_device(self.settings, folder.parameters).quantisation,
-            recipe=recipe,
-        )
-
-    def _follow(self, job_id: str, seen: int) -> Iterator[dict[str, Any]]:
-        last: dict[str, Any] = {}
-        while True:
-            job = self.library.jobs.get(job_id)
-            for number, event in self.library.jobs.events(job_id, after=seen):
-                seen, last = number, event
-                yield event
-            if job.state in ENDED:
-                break
-            self._access.own(lifting=True)  # take over if the owner has died
-            time.sleep(POLL_SECONDS)
-        if job.state == "failed":
-            raise LiftError(job.error_message or "The lift failed.", code=job.error_code)
-        if job.state != "done":
-            raise Stopped(f"The lift was {job.state}.", code=job.state)
-        if last.get("stage") != "done":
-            yield {"stage": "done", "adapter": job.key}
-
-    def _wait_until_ended(self, job_id: str) -> None:
-        while self.library.jobs.get(job_id).state not in ENDED:
-            # Without an owner nobody would follow the request; a new one settles what was left.
-            self._access.own(lifting=False)
-            time.sleep(POLL_SECONDS)
-
-    def _request(self, ref: str, wanted: str) -> dict[str, Any]:
-        job = self._find_job(ref)
-        self.library.jobs.request(job.id, wanted)
-        self._access.wake()
-        return self.status(job.id)
 
     def _history(self, chat: str | None) -> list[list[str]]:
         if chat is None:

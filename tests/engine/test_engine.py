@@ -95,7 +95,7 @@ def test_pause_and_resume_end_with_the_same_adapter(reader: Reader, story: Path)
     job = reader.status(book["id"])
     assert load_checkpoint(reader.settings.checkpoints / job["job"]) is not None
     with pytest.raises(Stopped, match="paused"):
-        list(reader._follow(job["job"], job["last_event"]))
+        list(reader._lifts.follow(job["job"], seen=job["last_event"]))
     reader.resume(job["job"])
     wait_for(lambda: reader.status(book["id"])["state"] == "done")
     resumed = weights_of(reader, expected)
@@ -205,7 +205,7 @@ def test_a_lift_of_a_book_that_has_changed_is_refused(reader: Reader, story: Pat
         book["id"], "0" * 64, reader.settings.model, Recipe.from_json(SHORT).to_json()
     )
     with pytest.raises(LiftError, match="changed since this lift was asked for"):
-        list(reader._follow(job.id, 0))
+        list(reader._lifts.follow(job.id, seen=0))
     assert reader.adapters() == []
 
 
