@@ -235,7 +235,7 @@ class Reader:
             question: what the reader wants to know.
             arm: `ICL`, `LIFT_only` or `LIFT+ICL`; by default LIFT+ICL once the book is learned.
             evidence: put passages found for the question into the context.
-            strength: of the adapter, 0 to 1; the setting by default.
+            strength: of the adapter, 0 to 1; by default the setting, with or without passages.
             chat: id of a chat, whose earlier turns are read and to which this one is added.
             model: base model; the setting by default.
 
@@ -251,7 +251,9 @@ class Reader:
             "question": question,
             "arm": arm,
             "evidence": bool(evidence),
-            "strength": self.settings.strength if strength is None else strength,
+            "strength": self.settings.default_strength(evidence=evidence)
+            if strength is None
+            else strength,
             "history": self._history(chat),
             "model": self._model(model),
         }

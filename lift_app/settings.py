@@ -36,6 +36,8 @@ class Settings:
     """The recipe that a lift follows when none is named."""
     strength: float = 1.0
     """Strength of the adapter when none is named, 0 to 1."""
+    evidence_strength: float = 0.5
+    """The same beside passages: there the adapter should help and not get in the way."""
     host: str = "127.0.0.1"
     """Address that the app binds to."""
     port: int = 7860
@@ -60,6 +62,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.home == Path():
             object.__setattr__(self, "home", user_data_path("lift-reader", appauthor=False))
+
+    def default_strength(self, *, evidence: bool) -> float:
+        """Strength of the adapter with or without passages in the context."""
+        return self.evidence_strength if evidence else self.strength
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -71,32 +71,39 @@ def run(
         progress: told what is being done.
         data: folder of the sample book, its questions and the control.
         part: `questions`, which are for reporting, or `development`, which are for choosing.
-        strength: of the adapter, in every arm that has one; the setting by default.
+        strength: of the adapter, in every arm that has one; the settings by default.
         citations: also answer every question, which takes longer than scoring.
 
     Returns:
         `suite`, `part`, `strength`, `arms` ({"arm", "nll", "questions"}), `pairs`, `citations`
         (None if not wanted), `run`.
     """
-    strength = reader.settings.strength if strength is None else strength
     data = data or reader.sample_book().parent
     questions = json.loads((data / "sample_questions.json").read_text(encoding="utf-8"))
     own, own_key = _lift(reader, data / "sample_book.md", recipe, values, progress)
     _, other_key = _lift(reader, data / "control_book.md", recipe, values, progress)
+    strengths = {
+        evidence: reader.settings.default_strength(evidence=evidence)
+        if strength is None
+        else strength
+        for evidence in (False, True)
+    }
     keys = {"own": own_key, "other": other_key}
     nll = {
-        row.name: _score(reader, own, keys[row.book], row, questions[part], strength, progress)
+        row.name: _score(
+            reader, own, keys[row.book], row, questions[part], strengths[row.evidence], progress
+        )
         for row in ROWS
     }
     found = None
     if citations:
         progress("answering every question")
         unanswerable = questions["unanswerable" if part == "questions" else f"{part}_unanswerable"]
-        found = _ground(reader, own, own_key, questions[part], unanswerable, strength)
+        found = _ground(reader, own, own_key, questions[part], unanswerable, strengths[True])
     return {
         "suite": "sample",
         "part": part,
-        "strength": strength,
+        "strength": {"alone": strengths[False], "evidence": strengths[True]},
         "arms": [
             {"arm": name, "nll": round(fmean(values), 4), "questions": len(values)}
             for name, values in nll.items()
@@ -117,7 +124,12 @@ def table(result: Mapping[str, Any]) -> str:
         lines.append(f"| {pair['a']} − {pair['b']} | {pair['difference']:+.3f} {interval} |")
     if result["citations"]:
         lines += ["", _citations_line(result["citations"]["totals"])]
-    lines += ["", f"Adapter at strength {result['strength']:g}. {result['run']['sentence']}"]
+    strength = result["strength"]
+    lines += [
+        "",
+        f"Adapter at strength {strength['alone']:g}, beside evidence {strength['evidence']:g}. "
+        + result["run"]["sentence"],
+    ]
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ def bench_command() -> None:
     show_default=True,
     help="Questions for reporting, or those for choosing a recipe or a prompt.",
 )
-@click.option("--strength", type=float, help="Of the adapter, 0 to 1; LIFT_STRENGTH by default.")
+@click.option("--strength", type=float, help="Of the adapter, in every arm.")
 @click.option(
     "--citations/--no-citations", default=True, show_default=True, help="Also answer and cite."
 )

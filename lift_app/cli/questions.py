@@ -19,7 +19,7 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--strength",
             type=float,
-            help="Strength of the adapter, 0 to 1; LIFT_STRENGTH by default.",
+            help="Strength of the adapter, 0 to 1.",
         ),
         click.option(
             "--evidence/--no-evidence",

@@ -224,7 +224,7 @@ def _chat(parts: Parts, reader: Reader) -> None:
             parts["strength"] = gr.Slider(
                 0,
                 1,
-                value=reader.settings.strength,
+                value=reader.settings.default_strength(evidence=True),
                 step=0.05,
                 label=words.STRENGTH,
                 info=words.STRENGTH_NOTE,

@@ -104,15 +104,6 @@ def test_every_epoch_sees_every_segment_once(
     assert schedule.batch(schedule.steps) == ()
 
 
-@given(tokens=st.integers(1, 3000), epochs=st.integers(1, 3), batch=st.integers(1, 5))
-def test_the_recipe_knows_its_steps(tokens: int, epochs: int, batch: int) -> None:
-    from lift_app.lifting.segments import segment_bounds
-
-    recipe = Recipe(epochs=epochs, batch_segments=batch)
-    segments = len(segment_bounds(tokens, recipe.segment_length, recipe.stride))
-    assert recipe.steps(tokens) == Schedule(recipe, segments).steps
-
-
 def test_the_rate_warms_up_and_decays() -> None:
     recipe = Recipe(epochs=1, batch_segments=1, warmup=0.1, final_rate=0.1)
     schedule = Schedule(recipe, 100)
