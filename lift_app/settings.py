@@ -34,7 +34,7 @@ class Settings:
     """CPU threads for the model; 0 leaves the choice to torch."""
     recipe: str = "standard"
     """The recipe that a lift follows when none is named."""
-    strength: float = 1.0
+    strength: float = 0.6
     """Strength of the adapter when none is named, 0 to 1."""
     evidence_strength: float = 0.5
     """The same beside passages: there the adapter should help and not get in the way."""

@@ -2,7 +2,7 @@
 
 A chat model that learns bare text drifts away from its chat form, and its answers with it. Learned
 at the place of the prompt where excerpts stand, the text changes what the model expects of the
-book, and little else. Figures are in the README.
+book, and little else. Figures are in docs/recipe.md.
 """
 
 from __future__ import annotations
