@@ -20,6 +20,7 @@ from lift_app.answering.generation import StopFlag, generate
 from lift_app.answering.grounds import stands
 from lift_app.answering.lookup import Lookup, look_up
 from lift_app.answering.question import ADAPTER_ARMS, Question
+from lift_app.answering.sentences import first_sentence_end
 from lift_app.answering.support import NOT_SAID, judge
 from lift_app.errors import CallerError
 
@@ -111,6 +112,8 @@ class Answerer:
                 max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),
                 on_text=on_text,
                 stop=stop,
+                # A small model goes on, and what it adds is seldom in the book.
+                end_of=(lambda text: None) if whole else first_sentence_end,
             )
         text = written.text.strip()
         supported = _supported(text, question.text, lookup, whole=whole)

@@ -47,6 +47,7 @@ def generate(
     max_tokens: int,
     on_text: Callable[[str], None],
     stop: StopFlag,
+    end_of: Callable[[str], int | None] = lambda text: None,
 ) -> Generated:
     """Write an answer, greedily.
 
@@ -58,6 +59,7 @@ def generate(
         max_tokens: most tokens to write.
         on_text: gets each new piece of text; the pieces joined are `Generated.text`.
         stop: looked at before each step.
+        end_of: given what is written so far, where the answer ends in it; None to go on.
     """
     import torch
 
@@ -75,7 +77,14 @@ def generate(
             written.append(token)
             if first is None:
                 first = time.perf_counter() - started
-            shown = _show(tokenizer, written, shown, on_text, final=False)
+            text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
+            if (end := end_of(text)) is not None:
+                return Generated(
+                    text=_show(text[:end], shown, on_text, final=True),
+                    **_timing(started, first, len(written)),
+                    stopped=False,
+                )
+            shown = _show(text, shown, on_text, final=False)
             if len(written) < max_tokens:
                 out = model(
                     input_ids=torch.tensor([[token]], device=device),
@@ -83,15 +92,21 @@ def generate(
                     use_cache=True,
                 )
                 logits, cache = out.logits[0, -1], out.past_key_values
-    shown = _show(tokenizer, written, shown, on_text, final=True)
-    rest = time.perf_counter() - started - (first or 0.0)
+    text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
     return Generated(
-        text=shown,
-        tokens=len(written),
-        first_token_seconds=first,
-        tokens_per_second=(len(written) - 1) / rest if len(written) > 1 and rest > 0 else None,
+        text=_show(text, shown, on_text, final=True),
+        **_timing(started, first, len(written)),
         stopped=stop.is_set(),
     )
+
+
+def _timing(started: float, first: float | None, tokens: int) -> dict[str, Any]:
+    rest = time.perf_counter() - started - (first or 0.0)
+    return {
+        "tokens": tokens,
+        "first_token_seconds": first,
+        "tokens_per_second": (tokens - 1) / rest if tokens > 1 and rest > 0 else None,
+    }
 
 
 def _prefill(model: Any, prompt: Sequence[int], device: Any, stop: StopFlag) -> tuple[Any, Any]:
@@ -126,11 +141,8 @@ def _next_token(logits: Any, written: list[int]) -> int:
     return int(logits.argmax())
 
 
-def _show(
-    tokenizer: Any, written: list[int], shown: str, on_text: Callable[[str], None], *, final: bool
-) -> str:
+def _show(text: str, shown: str, on_text: Callable[[str], None], *, final: bool) -> str:
     """Hand on what is new; half a character waits for its other half."""
-    text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
     if text.endswith("\ufffd") and not final:
         return shown
     if text.startswith(shown) and len(text) > len(shown):

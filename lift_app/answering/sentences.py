@@ -80,6 +80,15 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     return [cut for piece in pieces for cut in _trim(text, *piece)]
 
 
+def first_sentence_end(text: str) -> int | None:
+    """Where the first sentence or line of a text ends; None while nothing follows it."""
+    line, newline, _ = text.partition("\n")
+    sentences = split_sentences(line)
+    if len(sentences) > 1:
+        return sentences[0][1]
+    return len(line) if newline and line.strip() else None
+
+
 def _trim(text: str, start: int, end: int) -> list[tuple[int, int]]:
     cuts: list[tuple[int, int]] = []
     while start < end:

@@ -1,8 +1,8 @@
 """Framing: what stands before a segment while it is learned (recipe field `framing`).
 
-A chat model that learns bare text drifts away from its chat form, and its answers with it. Learned
-at the place of the prompt where excerpts stand, the text changes what the model expects of the
-book, and little else. Figures are in docs/recipe.md.
+`excerpt` puts a segment where excerpts of the book stand when a question is asked, so that training
+and answering see one form; `raw` is the papers' bare text. What the two are worth is measured in
+docs/recipe.md.
 """
 
 from __future__ import annotations

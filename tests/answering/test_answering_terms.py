@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lift_app.answering.kinds import answer_kind, has_kind
-from lift_app.answering.sentences import LONGEST_SENTENCE, split_sentences
+from lift_app.answering.sentences import LONGEST_SENTENCE, first_sentence_end, split_sentences
 from lift_app.answering.stems import forms, stem
 from lift_app.answering.terms import all_terms, content_terms, words
 from lift_app.answering.thesaurus import related
@@ -122,3 +122,19 @@ def test_sentences_hold_every_character_once_and_in_order(text: str) -> None:
 def test_a_text_without_full_stops_is_cut() -> None:
     text = "word " * 1000
     assert all(end - start <= LONGEST_SENTENCE for start, end in split_sentences(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Plum soup. The barrel", "Plum soup."),
+        ("Mr. Rook baked it. Then", "Mr. Rook baked it."),
+        ("Plum soup.", None),
+        ("Plum soup\nand more", "Plum soup"),
+        ("11.2 feet", None),
+        ("", None),
+    ],
+)
+def test_an_answer_ends_with_its_first_sentence(text: str, first: str | None) -> None:
+    end = first_sentence_end(text)
+    assert (None if end is None else text[:end]) == first

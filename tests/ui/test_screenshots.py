@@ -41,9 +41,11 @@ def test_the_sample_book_is_read_learned_and_asked(browser: object, app: Server)
     shoot(window, "lifting")
     page.reload()
     expect(page.locator(".progress-line")).to_contain_text("step")
-    ask(window, "Where was the brass key found?", patience=ANSWER_PATIENCE)
+    page.locator("#arm input[value=ICL]").check()  # the only arm that says the same every time
+    question = "How many letters did Sunniva Karp have in her tea chests?"
+    ask(window, question, patience=ANSWER_PATIENCE)
     page.locator("#chat a.cite").first.click()
     expect(page.locator("mark").first).to_be_in_viewport()
-    assert "key" in page.locator("mark").first.inner_text().lower()
+    assert "five thousand nine hundred and six" in page.locator("mark").first.inner_text()
     shoot(window, "chatting")
     assert window.errors == []
