@@ -124,7 +124,7 @@ class Answerer:
         return Answer(
             answer=text,
             arm=question.arm,
-            citations=self._cite(row, lookup, text) if cited else (),
+            citations=cite(self._library, row, lookup, text) if cited else (),
             context=prompt.size,
             adapter=key,
             supported=supported or written.stopped,
@@ -136,9 +136,6 @@ class Answerer:
                 seconds=time.perf_counter() - started,
             ),
         )
-
-    def _cite(self, row: BookRow, lookup: Lookup, text: str) -> tuple[Any, ...]:
-        return cite(self._library, row, lookup, text)
 
     def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
         return self._host.disabled() if slot is None else self._host.active(slot, strength)

@@ -272,6 +272,10 @@ class Engine:
         except LiftError as error:
             self._failed[job.id] = error
             return False
+        except Exception as error:  # or nobody would ever take up a job that says it is running
+            log.exception("A lift could not begin")
+            self._failed[job.id] = _unexpected("The lift could not begin", error)
+            return False
         self._turns = self._lift.turns()
         return True
 

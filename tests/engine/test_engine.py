@@ -256,3 +256,14 @@ def test_an_owner_that_ends_in_the_middle_of_an_answer_is_an_error() -> None:
             list(ask_owner(replace(owner, token="wrong"), {"question": "How many?"}))
     finally:
         hand_off.close()
+
+
+def test_a_lift_that_cannot_begin_is_not_left_running(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = reader.add(story)
+    reader.ask(book["id"], "Who mended the bell?")  # the model is loaded
+    monkeypatch.setattr("lift_app.engine.lift_job.LiftJob.__init__", lambda *_: 1 / 0)
+    with pytest.raises(LiftError, match="could not begin"):
+        list(reader.tune(book["id"], values=SHORT))
+    assert reader.status(book["id"])["state"] == "failed"
