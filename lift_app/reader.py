@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,11 @@ from lift_app.engine.lifts import Lifts
 from lift_app.errors import Busy, CallerError
 from lift_app.library import BookRow, Library
 from lift_app.lifting.recipe import resolve_recipe
-from lift_app.models.catalogue import canonical_name
+from lift_app.models.catalogue import split_start
 from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local
+from lift_app.models.starts import NONE, folder_of, reference
 from lift_app.models.tokens import count_tokens
 from lift_app.reading import Book, FileReader
 from lift_app.settings import Settings
@@ -45,7 +47,7 @@ class Reader:
 
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
         settings = settings or Settings.from_environment()
-        self.settings = replace(settings, model=canonical_name(settings.model))
+        self.settings = replace(settings, model=reference(settings.model, settings.start))
         self.library = Library.open(self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
@@ -144,6 +146,7 @@ class Reader:
         *,
         recipe: str | None = None,
         model: str | None = None,
+        start: str | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Queue a lift and return at once.
@@ -152,6 +155,7 @@ class Reader:
             book: id, unique prefix or title.
             recipe: a name of `recipes()`.
             model: base model; the setting by default.
+            start: what it stands on: `auto`, `none` or a name; the setting by default.
             values: fields of the recipe to change.
 
         Returns:
@@ -159,7 +163,7 @@ class Reader:
             already stands on the shelf.
         """
         row = self.library.books.find(book)
-        model = self._model(model)
+        model = self.reference(model, start)
         folder = self._present_model(model)
         plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
         return self._lifts.start(row, plan, model=model, folder=folder)
@@ -170,6 +174,7 @@ class Reader:
         *,
         recipe: str | None = None,
         model: str | None = None,
+        start: str | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Lift a book and yield its progress; the last one is `{"stage": "done", "adapter"}`.
@@ -181,8 +186,8 @@ class Reader:
             LiftError: the lift failed, was paused or was cancelled.
         """
         row = self.library.books.find(book)
-        yield from self._fetch_model(self._model(model))
-        started = self.start_tune(row.id, recipe=recipe, model=model, values=values)
+        yield from self._fetch_model(self.reference(model, start))
+        started = self.start_tune(row.id, recipe=recipe, model=model, start=start, values=values)
         if started.get("cached"):
             yield started
             return
@@ -208,6 +213,38 @@ class Reader:
         """Status of every lift, newest first."""
         return self._lifts.all()
 
+    def train_start(
+        self,
+        corpus: Path,
+        *,
+        name: str,
+        model: str | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Pre-LIFT SFT: train a start on a folder of documents with questions.
+
+        The same call again goes on from the last checkpoint. Questions are answered in between.
+
+        Args:
+            corpus: folder of JSON lines (`sft.corpus`).
+            name: what the start will be called.
+            model: base model; the setting by default.
+            values: fields of `SftRecipe` to change.
+
+        Yields:
+            Progress as of a lift; the last one has stage `done`, `start` and its `card`.
+
+        Raises:
+            CallerError: no documents, a name or a number that cannot be.
+            Busy: another process has the model.
+        """
+        target, base = folder_of(name, self.settings), self.reference(model, NONE)
+        yield from self._fetch_model(base)
+        from lift_app.sft.run import train_in_turns
+
+        submit = partial(self.engine().submit, model=base)
+        yield from train_in_turns(submit, corpus, target, values or {})
+
     # Questions
 
     def ask(self, book: str, question: str, **arguments: Any) -> dict[str, Any]:
@@ -227,6 +264,7 @@ class Reader:
         strength: float | None = None,
         chat: str | None = None,
         model: str | None = None,
+        start: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Ask a book and stream the answer.
 
@@ -238,6 +276,7 @@ class Reader:
             strength: of the adapter, 0 to 1; by default the setting, with or without passages.
             chat: id of a chat, whose earlier turns are read and to which this one is added.
             model: base model; the setting by default.
+            start: what it stands on: `auto`, `none` or a name; the setting by default.
 
         Yields:
             `{"text": piece}` while it is written, then `{"answer": {...}}`.
@@ -255,7 +294,7 @@ class Reader:
             if strength is None
             else strength,
             "history": self._history(chat),
-            "model": self._model(model),
+            "model": self.reference(model, start),
         }
         self._present_model(arguments["model"])
         for event in self._access.ask(arguments):
@@ -305,8 +344,8 @@ class Reader:
 
     def fetch_model(self, model: str | None = None) -> Iterator[dict[str, Any]]:
         """Fetch and convert a base model; yields progress, the last one has stage `ready`."""
-        yield from self._fetch_model(self._model(model))
-        yield {"stage": "ready", "model": self._model(model)}
+        yield from self._fetch_model(self.reference(model))
+        yield {"stage": "ready", "model": self.reference(model)}
 
     def model_state(self) -> dict[str, Any]:
         """What the model is doing: `state`, `message`, `progress`, `device`, `precision`, `reason`.
@@ -328,6 +367,12 @@ class Reader:
             "reason": choice.reason,
         }
 
+    def reference(self, model: str | None = None, start: str | None = None) -> str:
+        """The one spelling of a model and its start, the settings' where they are not named."""
+        if start:
+            return reference(split_start(model or self.settings.model)[0], start)
+        return reference(model, self.settings.start) if model else self.settings.model
+
     def engine(self) -> Engine:
         """The engine of this process, for work that is neither a lift nor a question.
 
@@ -340,9 +385,6 @@ class Reader:
         return engine
 
     # How it is done
-
-    def _model(self, ref: str | None) -> str:
-        return canonical_name(ref) if ref else self.settings.model
 
     def _present_model(self, model: str) -> ModelFolder:
         folder = find_local(model, self.settings)

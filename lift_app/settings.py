@@ -22,10 +22,14 @@ class Settings:
 
     home: Path = Path()
     """Where books, adapters and models are kept. Default: the platform's user data folder."""
+    models: Path = Path()
+    """Where base models are kept, so that several homes can share them. Default: in the home."""
     owner: str = "local"
     """Whose shelf this is. One owner in local use."""
     model: str = "smollm2-135m-instruct"
     """Base model: a name of the catalogue, a folder, or a hub id."""
+    start: str = "auto"
+    """Start that the model stands on: `auto` (the one that comes with it), `none`, or a name."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     precision: str = "auto"
@@ -62,6 +66,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.home == Path():
             object.__setattr__(self, "home", user_data_path("lift-reader", appauthor=False))
+        if self.models == Path():
+            object.__setattr__(self, "models", self.home / "models")
 
     def default_strength(self, *, evidence: bool) -> float:
         """Strength of the adapter with or without passages in the context."""
@@ -103,11 +109,6 @@ class Settings:
     def adapters(self) -> Path:
         """One folder an adapter, named by its key."""
         return self.home / "adapters"
-
-    @property
-    def models(self) -> Path:
-        """Base models that were downloaded or converted."""
-        return self.home / "models"
 
     @property
     def checkpoints(self) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-TEMPLATE_VERSION = 1
+TEMPLATE_VERSION = 2
 """Part of an adapter's key. Raise it with every change of what a model reads."""
 
 Message = dict[str, str]
@@ -21,6 +21,15 @@ INSTRUCTION = (
     'You answer questions about the book "{title}". '
     "Answer in one short sentence, using the words of the book."
 )
+
+NOT_SAID = "The book does not seem to say."
+"""What is answered where the book does not support an answer."""
+
+AT_LENGTH = "Answer in a few sentences."
+"""Stands after a question about the whole book, which one sentence cannot answer."""
+
+WRITE_QUESTION = "Ask a question about this, and answer it."
+"""What a start has learned to do with passages; it writes the question, then the answer."""
 
 EXAMPLES = (
     (
@@ -53,6 +62,7 @@ def build_messages(
     evidence: Sequence[str] = (),
     history: Sequence[tuple[str, str]] = (),
     examples: bool = True,
+    at_length: bool = False,
 ) -> list[Message]:
     """Messages of one question.
 
@@ -64,24 +74,37 @@ def build_messages(
         evidence: passages that were looked up, the best last.
         history: earlier turns, oldest first.
         examples: whether `EXAMPLES` come before the earlier turns.
+        at_length: whether more than a short sentence is wanted.
     """
+    turns = [(ask(asked, [passage]), said) for asked, passage, said in EXAMPLES if examples]
+    messages = [instruct(title, head, tail)]
+    for asked, answered in [*turns, *history]:
+        messages.append({"role": "user", "content": asked})
+        messages.append({"role": "assistant", "content": answered})
+    messages.append({"role": "user", "content": ask(question, evidence, at_length)})
+    return messages
+
+
+def instruct(title: str, head: str = "", tail: str = "") -> Message:
+    """The system message: what to do, and the beginning and the end of the book."""
     parts = [INSTRUCTION.format(title=title)]
     if head:
         parts.append(f"The book begins:\n{head}")
     if tail:
         parts.append(f"The book ends:\n{tail}")
-    turns = [(ask(asked, [passage]), said) for asked, passage, said in EXAMPLES if examples]
-    messages = [{"role": "system", "content": "\n\n".join(parts)}]
-    for asked, answered in [*turns, *history]:
-        messages.append({"role": "user", "content": asked})
-        messages.append({"role": "assistant", "content": answered})
-    messages.append({"role": "user", "content": ask(question, evidence)})
-    return messages
+    return {"role": "system", "content": "\n\n".join(parts)}
 
 
-def ask(question: str, evidence: Sequence[str] = ()) -> str:
+def ask(question: str, evidence: Sequence[str] = (), at_length: bool = False) -> str:
     """One user message: the passages, then the question."""
-    if not evidence:
-        return f"Question: {question}"
-    passages = "\n\n".join(evidence)
-    return f"From the book:\n{passages}\n\nQuestion: {question}"
+    wanted = f"\n{AT_LENGTH}" if at_length else ""
+    return f"{_passages(evidence)}Question: {question}{wanted}"
+
+
+def ask_back(evidence: Sequence[str]) -> str:
+    """One user message that wants a question about some passages, and its answer."""
+    return f"{_passages(evidence)}{WRITE_QUESTION}"
+
+
+def _passages(evidence: Sequence[str]) -> str:
+    return "From the book:\n" + "\n\n".join(evidence) + "\n\n" if evidence else ""

@@ -7,7 +7,6 @@ answer stays under a tenth of a second for a novel. Runs on the thread that owns
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,28 +15,20 @@ from typing import TYPE_CHECKING, Any
 from lift_app.answering.answer import Answer, ContextSize, Timing
 from lift_app.answering.assembly import assemble
 from lift_app.answering.citations import cite, declines
-from lift_app.answering.generation import StopFlag, generate
 from lift_app.answering.grounds import stands
 from lift_app.answering.lookup import Lookup, look_up
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.answering.sentences import first_sentence_end
-from lift_app.answering.support import NOT_SAID, judge
+from lift_app.answering.support import judge
+from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
+from lift_app.models.generation import StopFlag, generate
+from lift_app.template import NOT_SAID
 
 if TYPE_CHECKING:
     from lift_app.library import BookRow, Library
     from lift_app.models.lora import AdapterHost
     from lift_app.settings import Settings
-
-_WHOLE_BOOK = re.compile(
-    r"\b(?:summar(?:y|i[sz]e)|overview|plot"
-    r"|main (?:idea|point|theme|topic|character|argument)s?"
-    r"|(?:book|story|text|document|paper|novel|article) (?:is |was )?(?:about|begin|end|start)s?"
-    r"|what (?:is|was) (?:this|it) about"
-    r"|(?:title|author) of (?:this|the) (?:book|story|text|document|paper|novel|article)"
-    r"|who wrote (?:this|the (?:book|story|text|novel)))\b",
-    re.IGNORECASE,
-)
 
 
 class Answerer:
@@ -114,9 +105,16 @@ class Answerer:
                 stop=stop,
                 # A small model goes on, and what it adds is seldom in the book.
                 end_of=(lambda text: None) if whole else first_sentence_end,
+                rival=[*base.text_tokens(NOT_SAID), base.tokenizer.eos_token_id]
+                if base.identity.start
+                else (),
             )
         text = written.text.strip()
         supported = _supported(text, question.text, lookup, whole=whole)
+        # A start has learned to decline: it may think that the likelier thing to say, even where
+        # another first word was the likeliest.
+        if not whole and written.rival is not None and written.rival > written.likelihood:
+            supported = False
         if not supported and not written.stopped:
             text = NOT_SAID
         cited = supported and not whole
@@ -146,8 +144,3 @@ def _supported(text: str, question: str, lookup: Lookup, *, whole: bool) -> bool
     if not text or declines(text):
         return False
     return whole or stands(text, question, lookup)
-
-
-def asks_for_whole(question: str) -> bool:
-    """Whether a question is about the book as a whole, which no sentence of it can support."""
-    return bool(_WHOLE_BOOK.search(question))

@@ -14,6 +14,7 @@ from lift_app.answering.answer import ContextSize, EvidencePassage
 from lift_app.answering.context import Count, Excerpt, head_and_tail
 from lift_app.answering.evidence import gather
 from lift_app.answering.question import EXCERPT_ARMS
+from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
 from lift_app.template import Message, build_messages
 
@@ -52,6 +53,7 @@ class _Parts:
     evidence: tuple[EvidencePassage, ...]
     history: tuple[tuple[str, str], ...]
     examples: bool
+    at_length: bool
 
     def messages(self) -> list[Message]:
         return build_messages(
@@ -62,6 +64,7 @@ class _Parts:
             evidence=[passage.text for passage in self.evidence],
             history=self.history,
             examples=self.examples,
+            at_length=self.at_length,
         )
 
 
@@ -99,8 +102,12 @@ def assemble(
 
     room = base.window - min(question.max_tokens, base.window // 2)
     budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
+    # Three passages cannot tell what a whole book is about; head, tail and memory can.
+    whole = asks_for_whole(question.text)
     evidence: list[EvidencePassage] = []
-    if question.evidence:
+    if question.gold:
+        evidence = [EvidencePassage(0, 0, len(text), text) for text in question.gold]
+    elif question.evidence and not whole:
         evidence = gather(lookup, settings.evidence_tokens, count, page_text)
     parts = _Parts(
         title=row.title,
@@ -108,7 +115,9 @@ def assemble(
         excerpt=head_and_tail(library.books, row, min(budget, room), count),
         evidence=tuple(evidence),
         history=_recent(question.history, count),
-        examples=base.window >= EXAMPLES_WINDOW,
+        # A start has learned to answer shortly; anything else is shown how.
+        examples=base.window >= EXAMPLES_WINDOW and base.identity.start is None,
+        at_length=whole,
     )
     while (over := len(tokens := base.chat_tokens(parts.messages())) - room) > 0:
         if parts.history:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from lift_app.errors import CallerError
 
-ARMS = ("ICL", "LIFT_only", "LIFT+ICL")
-"""The papers' arms that can be asked (arXiv 2412.13626)."""
+ARMS = ("ICL", "LIFT_only", "LIFT+ICL", "RAG")
+"""The arms that can be asked (arXiv 2412.13626); RAG is what a reader would use instead."""
 
 ADAPTER_ARMS = frozenset({"LIFT_only", "LIFT+ICL"})
 """Arms that need an adapter."""
@@ -34,6 +34,8 @@ class Question:
     """Earlier turns of the conversation, oldest first: (question, answer)."""
     max_tokens: int = 96
     """Longest answer, in tokens."""
+    gold: tuple[str, ...] = ()
+    """Passages that are given instead of looked up: a benchmark's gold evidence."""
 
     def __post_init__(self) -> None:
         if not self.text.strip():

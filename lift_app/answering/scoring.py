@@ -5,13 +5,18 @@ For the bench, and for probes during a lift. Lower is better; compare only withi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lift_app.answering.assembly import assemble
 from lift_app.answering.lookup import look_up
 from lift_app.answering.question import ADAPTER_ARMS, Question
+from lift_app.answering.sentences import first_sentence_end
 from lift_app.errors import CallerError
+from lift_app.models.generation import generate
+from lift_app.sequences import shared_length
 
 if TYPE_CHECKING:
     from lift_app.library import BookRow, Library
@@ -37,13 +42,61 @@ def answers_nll(
     """
     import torch
 
-    shared = _shared_length(prompts)
+    shared = shared_length(prompts)
     with torch.no_grad():
         kept = _read(base, prompts[0][:shared]) if shared else None
         return [
             _nll(base, kept, prompt[shared:], answer, room=base.window - shared)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
+
+
+def answers_written(
+    base: BaseModel, prompts: Sequence[Sequence[int]], max_tokens: int
+) -> list[str]:
+    """The greedy answer to each prompt, up to the end of its first sentence.
+
+    What all prompts begin with is read once. Nothing checks these answers against the book: they
+    are what an arm says, not what a reader is shown.
+
+    Args:
+        base: the model; the adapter is whatever the caller has switched on.
+        prompts: token ids up to where the answer begins.
+        max_tokens: longest answer.
+    """
+    import torch
+
+    shared = shared_length(prompts)
+    never = threading.Event()
+    texts = []
+    with torch.no_grad():
+        kept = _read(base, prompts[0][:shared]) if shared else None
+        for prompt in prompts:
+            written = generate(
+                base.model,
+                prompt[shared:],
+                tokenizer=base.tokenizer,
+                end_tokens=base.end_tokens,
+                max_tokens=max_tokens,
+                on_text=lambda _: None,
+                stop=never,
+                end_of=first_sentence_end,
+                cache=kept,
+            )
+            texts.append(written.text.strip())
+            if kept is not None and (longer := kept.get_seq_length() - shared):
+                kept.crop(-longer)
+    return texts
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one question of an arm went."""
+
+    nll: float
+    """Negative log-likelihood of the gold answer, in nats a token."""
+    answer: str
+    """What the arm says; empty if that was not wanted."""
 
 
 def score(
@@ -55,8 +108,9 @@ def score(
     *,
     slot: str | None,
     settings: Settings | None = None,
-) -> list[float]:
-    """`answers_nll` of answers to questions of one arm, with or without evidence.
+    write: bool = False,
+) -> list[Score]:
+    """Score the gold answers to questions of one arm, with or without evidence.
 
     Args:
         library: books and passages.
@@ -64,8 +118,9 @@ def score(
         row: the book.
         questions: all of the same arm and strength; `max_tokens` must leave room for the answer.
         answers: the gold answers.
-        slot: where the host holds the adapter; None for the arm ICL.
+        slot: where the host holds the adapter; None for an arm without one.
         settings: those of the library if None.
+        write: also let the arm answer.
 
     Raises:
         CallerError: the arm needs an adapter and `slot` is None, or an answer is empty.
@@ -76,22 +131,14 @@ def score(
         lookup = look_up(library.passages, row.id, question.text, question.history)
         found = assemble(base, library, settings or library.settings, row, question, lookup)
         prompts.append(found.tokens)
-    if questions[0].arm not in ADAPTER_ARMS:
-        with host.disabled():
-            return answers_nll(base, prompts, answers)
-    if slot is None:
-        raise CallerError(f"The arm {questions[0].arm} needs an adapter.", code="no_adapter")
-    with host.active(slot, questions[0].strength):
-        return answers_nll(base, prompts, answers)
-
-
-def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with; each keeps at least one of its own."""
-    longest = min(len(prompt) for prompt in prompts) - 1
-    first = prompts[0]
-    return next(
-        (i for i in range(longest) if any(prompt[i] != first[i] for prompt in prompts)), longest
-    )
+    first = questions[0]
+    adapted = first.arm in ADAPTER_ARMS
+    if adapted and slot is None:
+        raise CallerError(f"The arm {first.arm} needs an adapter.", code="no_adapter")
+    with host.active(slot or "", first.strength) if adapted else host.disabled():
+        nll = answers_nll(base, prompts, answers)
+        said = answers_written(base, prompts, first.max_tokens) if write else [""] * len(nll)
+    return [Score(*pair) for pair in zip(nll, said, strict=True)]
 
 
 def _read(base: BaseModel, tokens: Sequence[int]) -> Any:

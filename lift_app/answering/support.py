@@ -28,9 +28,6 @@ thesaurus made the areas slightly smaller. As a rank for citations that likeliho
 30 questions and cost 4 s each.
 """
 
-NOT_SAID = "The book does not seem to say."
-"""What a reader is told when the book does not support an answer."""
-
 
 @dataclass(frozen=True)
 class Support:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lift_app.answering.question import Question
+from lift_app.bench.scores import token_f1
 
 if TYPE_CHECKING:
     from lift_app.answering.answer import Answer
@@ -69,6 +69,11 @@ class Grounding:
     records: tuple[GroundingRecord, ...]
     totals: GroundingTotals
 
+    @classmethod
+    def of(cls, records: Sequence[GroundingRecord]) -> Grounding:
+        """Records with their totals."""
+        return cls(tuple(records), _totals(records))
+
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
         return asdict(self)
@@ -118,7 +123,7 @@ def run(
             stop=threading.Event(),
         )
         records.append(_record(library, row, item, answer))
-    return Grounding(tuple(records), _totals(records))
+    return Grounding.of(records)
 
 
 def _record(
@@ -154,18 +159,6 @@ def overlaps(page: str, start: int, end: int, proof: str) -> bool:
     """
     pattern = r"\s+".join(map(re.escape, proof.split()))
     return any(m.start() < end and start < m.end() for m in re.finditer(pattern, page))
-
-
-def token_f1(answer: str, gold: str) -> float:
-    """Token F1 as LongBench counts it: lower case, no punctuation, no articles; 0 to 1."""
-    ours, theirs = _tokens(answer), _tokens(gold)
-    shared = sum((Counter(ours) & Counter(theirs)).values())
-    return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
-
-
-def _tokens(text: str) -> list[str]:
-    bare = re.sub(r"[^\w\s]", "", text.lower())
-    return [token for token in bare.split() if token not in {"a", "an", "the"}]
 
 
 def _totals(records: Sequence[GroundingRecord]) -> GroundingTotals:

@@ -27,20 +27,46 @@ class Pair:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def bootstrap(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of the mean, by resampling the values.
+def bootstrap(
+    values: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval of the mean, by resampling.
+
+    Args:
+        values: one a question.
+        clusters: the document of each value. Questions of one document are not independent, so
+            whole documents are drawn; with a single document, its questions.
+        seed: of the draws.
 
     Raises:
         ValueError: there are no values.
     """
     if not values:
         raise ValueError("an interval needs at least one value")
+    groups: dict[str, list[float]] = {}
+    for place, value in enumerate(values):
+        groups.setdefault(clusters[place] if clusters else str(place), []).append(value)
+    if len(groups) == 1:
+        return bootstrap(values, seed=seed) if len(values) > 1 else (values[0], values[0])
+    sums = [(sum(group), len(group)) for group in groups.values()]
     draw = random.Random(seed)
-    means = sorted(fmean(draw.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    means = []
+    for _ in range(RESAMPLES):
+        drawn = draw.choices(sums, k=len(sums))
+        means.append(sum(total for total, _ in drawn) / sum(count for _, count in drawn))
+    means.sort()
     return means[round(0.025 * RESAMPLES)], means[round(0.975 * RESAMPLES) - 1]
 
 
-def paired(a: str, left: Sequence[float], b: str, right: Sequence[float], *, metric: str) -> Pair:
+def paired(
+    a: str,
+    left: Sequence[float],
+    b: str,
+    right: Sequence[float],
+    *,
+    metric: str,
+    clusters: Sequence[str] | None = None,
+) -> Pair:
     """Compare two arms question by question.
 
     Args:
@@ -49,7 +75,8 @@ def paired(a: str, left: Sequence[float], b: str, right: Sequence[float], *, met
         b: name of the second arm.
         right: its values, in the same order.
         metric: what was measured.
+        clusters: the document of each question, as for `bootstrap`.
     """
     differences = [x - y for x, y in zip(left, right, strict=True)]
-    low, high = bootstrap(differences)
+    low, high = bootstrap(differences, clusters=clusters)
     return Pair(a, b, metric, fmean(differences), low, high)

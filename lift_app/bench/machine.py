@@ -12,36 +12,43 @@ from typing import Any
 from lift_app.reader import Reader
 
 
-def describe_run(
-    reader: Reader, recipe: str, values: Mapping[str, Any], adapter: str
-) -> dict[str, Any]:
-    """Everything that a figure depends on, and one sentence that says it."""
-    row = reader.library.adapters.find(adapter)
-    numbers = row.recipe if row else {}
+def describe_machine(reader: Reader) -> dict[str, Any]:
+    """Model, precision, machine and versions, and one sentence that says them."""
     state = reader.model_state()
     versions = {
         name: importlib.metadata.version(name) for name in ("torch", "transformers", "peft")
     }
-    changed = ", ".join(f"{name}={value}" for name, value in values.items())
     sentence = (
-        f"Model {reader.settings.model} ({state['precision']}), recipe {recipe}"
-        f"{f' with {changed}' if changed else ''}, seed {numbers.get('seed')}, "
-        f"{reader.settings.context_tokens} tokens of head and tail, on {_processor()}, "
-        f"{os.cpu_count()} cores; torch {versions['torch']}, transformers "
-        f"{versions['transformers']}, peft {versions['peft']}."
+        f"Model {reader.settings.model} ({state['precision']}), {reader.settings.context_tokens} "
+        f"tokens of head and tail, on {_processor()}, {os.cpu_count()} cores; torch "
+        f"{versions['torch']}, transformers {versions['transformers']}, peft {versions['peft']}."
     )
     return {
         "model": reader.settings.model,
         "precision": state["precision"],
         "device": state["device"],
-        "recipe": numbers,
-        "adapter": adapter,
-        "summary": row.summary if row else {},
         "context_tokens": reader.settings.context_tokens,
         "processor": _processor(),
         "cores": os.cpu_count(),
         "versions": versions,
         "sentence": sentence,
+    }
+
+
+def describe_run(
+    reader: Reader, recipe: str, values: Mapping[str, Any], adapter: str
+) -> dict[str, Any]:
+    """What `describe_machine` says, with the recipe and the adapter of a lift."""
+    row = reader.library.adapters.find(adapter)
+    numbers = row.recipe if row else {}
+    machine = describe_machine(reader)
+    changed = ", ".join(f"{name}={value}" for name, value in values.items())
+    lifted = f"Recipe {recipe}{f' with {changed}' if changed else ''}, seed {numbers.get('seed')}. "
+    return machine | {
+        "recipe": numbers,
+        "adapter": adapter,
+        "summary": row.summary if row else {},
+        "sentence": lifted + machine["sentence"],
     }
 
 

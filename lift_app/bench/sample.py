@@ -17,11 +17,12 @@ from typing import Any
 
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.bench import grounding
+from lift_app.bench.citations import line as citations_line
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
 from lift_app.reader import Reader
 
-WRONG_BOOK = "LIFT+ICL, wrong book"
+WRONG_BOOK = "LIFT+ICL (wrong book)"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def table(result: Mapping[str, Any]) -> str:
         interval = f"[{pair['low']:+.3f}, {pair['high']:+.3f}]"
         lines.append(f"| {pair['a']} − {pair['b']} | {pair['difference']:+.3f} {interval} |")
     if result["citations"]:
-        lines += ["", _citations_line(result["citations"]["totals"])]
+        lines += ["", citations_line(result["citations"]["totals"])]
     strength = result["strength"]
     lines += [
         "",
@@ -131,15 +132,6 @@ def table(result: Mapping[str, Any]) -> str:
         + result["run"]["sentence"],
     ]
     return "\n".join(lines)
-
-
-def _citations_line(totals: Mapping[str, int]) -> str:
-    return (
-        f"Citations on the proving passage: {totals['on_proof']} of {totals['citations']} shown; "
-        f"answerable questions declined: {totals['refused']} of {totals['answerable']}; "
-        f"unanswerable questions declined without a citation: {totals['abstained']} of "
-        f"{totals['unanswerable']}."
-    )
 
 
 def _lift(
@@ -174,7 +166,7 @@ def _score(
     progress(f"{row.name}: {len(questions)} questions")
 
     def turn(host: Any) -> list[float]:
-        return score(
+        scored = score(
             reader.library,
             host,
             book,
@@ -182,6 +174,7 @@ def _score(
             [item["answer"] for item in questions],
             slot=engine.slot_for(host, key if row.arm in ADAPTER_ARMS else None),
         )
+        return [one.nll for one in scored]
 
     return engine.submit(turn, model=reader.settings.model).result()
 

@@ -1,12 +1,16 @@
-"""Commands that measure: `lift bench sample`."""
+"""Commands that measure: `lift bench sample`, `arms` and `citations`."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.reader import Reader
+from lift_app.settings import Settings
 
 
 @click.group("bench")
@@ -33,19 +37,17 @@ def sample_command(
     recipe: str | None,
     changes: tuple[str, ...],
     model: str | None,
+    start: str | None,
     part: str,
     strength: float | None,
     citations: bool,
     as_json: bool,
 ) -> None:
     """The 30 questions of the sample book: every arm, the wrong-book control, the citations."""
-    from dataclasses import replace
-
     from lift_app.bench import sample
-    from lift_app.settings import Settings
 
     settings = Settings.from_environment()
-    settings = replace(settings, model=model or settings.model)
+    settings = replace(settings, model=model or settings.model, start=start or settings.start)
     line = StatusLine()
     with Reader(settings) as reader:
         result = sample.run(
@@ -62,3 +64,134 @@ def sample_command(
         print_json(result)
     else:
         click.echo(sample.table(result))
+
+
+@bench_command.command("arms")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@recipe_options
+@click.option(
+    "--tasks",
+    "task_changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="A number of the recipe in the arms with auxiliary tasks (AT); may be repeated.",
+)
+@click.option("--documents", default=10, show_default=True, help="Most documents of FILE.")
+@click.option("--questions", default=20, show_default=True, help="Most questions a document.")
+@click.option("--least-words", default=1900, show_default=True, help="Shorter ones are left out.")
+@click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
+@click.option("--arms", "names", help="Names with commas between; every arm by default.")
+@click.option("--strength", type=float, help="Of the adapter, in every arm.")
+@click.option("--write/--no-write", default=True, show_default=True, help="Also answer, for F1.")
+@json_option
+@reports_errors
+def arms_command(
+    file: Path | None,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    task_changes: tuple[str, ...],
+    documents: int,
+    questions: int,
+    least_words: int,
+    context: int,
+    names: str | None,
+    strength: float | None,
+    write: bool,
+    as_json: bool,
+) -> None:
+    """Every arm of the papers on the questions of FILE (JSON lines), or on the sample book.
+
+    Differences are paired by question and clustered by document. What was scored is kept in the
+    home, so that the same command goes on after an interruption.
+    """
+    from lift_app.bench import arms
+    from lift_app.bench.documents import read_documents, sample_documents, some_questions
+
+    chosen = arms.find_arms(names)
+    line = StatusLine()
+    with Reader(_bench_settings(model, start, context)) as reader:
+        if file is None:
+            found = sample_documents(reader.sample_book().parent)
+        else:
+            found = read_documents(file, least_words=least_words)[:documents]
+        result = arms.run(
+            reader,
+            [some_questions(document, questions, seed=0) for document in found],
+            arms.Plan(
+                chosen,
+                recipe or reader.settings.recipe,
+                changed_values(changes),
+                arms.TASKS | changed_values(task_changes),
+                strength,
+                write,
+            ),
+            suite=_suite(file),
+            progress=line.show,
+        )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(arms.table(result))
+
+
+@bench_command.command("citations")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--documents", default=10, show_default=True, help="Most documents of FILE.")
+@click.option("--questions", default=20, show_default=True, help="Most questions a document.")
+@click.option("--context", default=1024, show_default=True, help="Tokens of head and tail.")
+@click.option("--arm", default="ICL", show_default=True, help="ICL or RAG.")
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def citations_command(
+    file: Path,
+    documents: int,
+    questions: int,
+    context: int,
+    arm: str,
+    model: str | None,
+    start: str | None,
+    as_json: bool,
+) -> None:
+    """Citations and refusals on the documents of FILE (JSON lines with gold sections).
+
+    Every question is asked of its own document, and of another one, which should decline it.
+    """
+    from lift_app.bench import citations
+    from lift_app.bench.documents import read_documents, some_questions
+
+    line = StatusLine()
+    with Reader(_bench_settings(model, start, context)) as reader:
+        found = read_documents(file)[:documents]
+        result = citations.run(
+            reader,
+            [some_questions(document, questions, seed=0) for document in found],
+            suite=_suite(file),
+            arm=arm,
+            progress=line.show,
+        )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(f"{citations.line(result['totals'])}\n\n{result['run']['sentence']}")
+
+
+def _bench_settings(model: str | None, start: str | None, context: int) -> Settings:
+    """The settings with a home of the bench's own: its documents stay off the reader's shelf."""
+    settings = Settings.from_environment()
+    return replace(
+        settings,
+        home=settings.home / "bench",
+        model=model or settings.model,
+        start=start or settings.start,
+        context_tokens=context,
+    )
+
+
+def _suite(file: Path | None) -> str:
+    return file.name.partition(".")[0] if file else "sample"

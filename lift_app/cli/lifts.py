@@ -24,8 +24,9 @@ from lift_app.reader import Reader
 
 
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--recipe`, `--set` and `--model`."""
+    """Add `--recipe`, `--set`, `--model` and `--start`."""
     for option in (
+        click.option("--start", help="Start that the model stands on: auto, none, or a name."),
         click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
         click.option(
             "--set",
@@ -45,13 +46,11 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 @recipe_options
 @json_option
 @reports_errors
-def tune_command(
-    book: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
-) -> None:
+def tune_command(book: str, as_json: bool, **lift: Any) -> None:
     """Learn BOOK: lift it into an adapter. Interrupted, it goes on where it was."""
     close_on_sigterm()
     with Reader() as reader:
-        _tune(reader, book, recipe, changes, model, as_json=as_json)
+        _tune(reader, book, as_json=as_json, **lift)
 
 
 @click.command("read")
@@ -59,9 +58,7 @@ def tune_command(
 @recipe_options
 @json_option
 @reports_errors
-def read_command(
-    file: str, recipe: str | None, changes: tuple[str, ...], model: str | None, as_json: bool
-) -> None:
+def read_command(file: str, as_json: bool, **lift: Any) -> None:
     """Add FILE, learn it, then chat about it (at a terminal)."""
     close_on_sigterm()
     with Reader() as reader:
@@ -70,7 +67,7 @@ def read_command(
             print_json({"stage": "reading", **book})
         else:
             note(f"{book['title']}: {book['pages']:,} pages, {book['words']:,} words.")
-        _tune(reader, book["id"], recipe, changes, model, as_json=as_json)
+        _tune(reader, book["id"], as_json=as_json, **lift)
         if not as_json and sys.stdin.isatty():
             chat_loop(reader, book["id"])
 
@@ -131,15 +128,9 @@ def cancel_command(job: str, as_json: bool) -> None:
 
 
 def _tune(
-    reader: Reader,
-    book: str,
-    recipe: str | None,
-    changes: tuple[str, ...],
-    model: str | None,
-    *,
-    as_json: bool,
+    reader: Reader, book: str, *, changes: tuple[str, ...], as_json: bool, **lift: Any
 ) -> None:
-    events = reader.tune(book, recipe=recipe, model=model, values=changed_values(changes))
+    events = reader.tune(book, values=changed_values(changes), **lift)
     last: dict[str, Any] = {}
     line = StatusLine()
     for last in events:

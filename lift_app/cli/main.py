@@ -28,6 +28,7 @@ COMMANDS = {
     "pause": ("lifts", "Pause a lift."),
     "resume": ("lifts", "Go on with a paused lift."),
     "cancel": ("lifts", "End a lift."),
+    "sft": ("starts", "Train a start that later lifts stand on."),
     "bench": ("benches", "Measure answers and citations."),
     "doctor": ("machine", "Check the library, the model and this machine."),
     "serve": ("machine", "Open the app in the browser."),

@@ -13,8 +13,9 @@ from lift_app.reader import Reader
 
 
 def ask_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--arm`, `--evidence/--no-evidence`, `--strength` and `--model`."""
+    """Add `--arm`, `--evidence/--no-evidence`, `--strength`, `--model` and `--start`."""
     for option in (
+        click.option("--start", help="Start that the model stands on: auto, none, or a name."),
         click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
         click.option(
             "--strength",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from lift_app.answering.question import ARMS, Question
+from lift_app.answering.question import ADAPTER_ARMS, ARMS, Question
 from lift_app.engine.lock import HomeLock, Owner
 from lift_app.errors import Busy, CallerError
 from lift_app.library import BookRow, Library
@@ -164,7 +164,7 @@ class Access:
         """The arm and the key of the adapter it needs: the newest one, or the one being made."""
         if arm is not None and arm not in ARMS:
             raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
-        if arm == "ICL":
+        if arm is not None and arm not in ADAPTER_ARMS:
             return arm, None
         shelved = self._library.adapters.for_book(row.id, model)
         unfinished = self._library.jobs.list(unfinished=True, book_id=row.id)

@@ -6,6 +6,7 @@ happened until then survives a kill up to the last checkpoint.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,12 @@ from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
+from lift_app.lifting.packing import Row
 from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import Segment, cut_segments
+from lift_app.lifting.task_writer import TaskWriter
+from lift_app.lifting.tasks import TaskFile, extracts_of
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.lora import AdapterHost
 from lift_app.models.tokens import load_tokenizer
@@ -27,6 +31,8 @@ from lift_app.reading.book import Book
 from lift_app.settings import Settings
 
 SLOT = "lift"
+TASKS = "tasks.jsonl"
+"""The auxiliary tasks of a lift: beside its checkpoint, then beside its adapter."""
 
 
 class LiftJob:
@@ -41,6 +47,8 @@ class LiftJob:
         self._saved_at = time.monotonic()
         self._trained_seconds = 0.0
         self._trained_tokens = 0
+        self._tasks: TaskFile | None = None
+        self._writer: TaskWriter | None = None
 
     @property
     def can_answer(self) -> bool:
@@ -66,7 +74,8 @@ class LiftJob:
         book = self._library.books.load(self.job.book_id)
         self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
-        prefix = prefix_tokens(self._host.base, recipe, book.title)
+        prefix = prefix_tokens(self._host.base, recipe, book)
+        self._begin_tasks(book, recipe)
         trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
         saved = load_checkpoint(self.checkpoint_folder)
         if saved is not None:
@@ -87,12 +96,14 @@ class LiftJob:
         while not trainer.finished:
             if not self._wanted():
                 return
-            self._record_step(trainer.step())
+            if self._tasks_to_write():
+                yield
+            self._record_step(trainer.step(*self._task_rows()))
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
         self.save_checkpoint()
-        self._remember_speed()
+        self._remember_speed(recipe)
         memory = Memory(self._host, SLOT, ids, segments, prefix)
         while not memory.finished:
             if not self._wanted():
@@ -102,6 +113,41 @@ class LiftJob:
             yield
         self._publish(memory.segment_losses())
         self._finish()
+
+    def _begin_tasks(self, book: Book, recipe: Recipe) -> None:
+        """Auxiliary tasks: those that were written before a kill, and who writes the next."""
+        extracts = extracts_of(book) if recipe.has_tasks else ()
+        if extracts:
+            self._tasks = TaskFile(self.checkpoint_folder / TASKS)
+            self._writer = TaskWriter(self._host, book.title, extracts, recipe.seed)
+
+    def _tasks_to_write(self) -> bool:
+        """Write the tasks of the next step, if it has any that are not written yet.
+
+        They are on the disk before the step learns them, so a resumed lift is the same lift.
+        """
+        group = self._group()
+        if group is None or self._tasks is None or group < len(self._tasks.groups):
+            return False
+        assert self._writer is not None
+        self._tasks.add(self._writer.write(group, self._tasks.questions))
+        return True
+
+    def _task_rows(self) -> tuple[list[Row], ...]:
+        """Rows of the next step's tasks, with their extract and without; nothing without tasks."""
+        group = self._group()
+        tasks = self._tasks.groups[group] if self._tasks and group is not None else ()
+        if not tasks or self._writer is None:
+            return ()
+        return self._writer.rows(tasks, open_book=True), self._writer.rows(tasks, open_book=False)
+
+    def _group(self) -> int | None:
+        """Number of the group of tasks of the next step, if it has one."""
+        assert self.trainer is not None
+        if self._tasks is None:
+            return None
+        group, rest = divmod(self.trainer.step_done, self.trainer.recipe.tasks_every)
+        return None if rest else group
 
     def save_checkpoint(self) -> None:
         """Write what was learned so far to disk."""
@@ -131,6 +177,7 @@ class LiftJob:
             weights_sha256=base.identity.weights_sha256,
             quantisation=base.choice.quantisation,
             recipe=recipe,
+            start=base.identity.start_sha256 or None,
         )
         if key != self.job.key:
             raise LiftError(
@@ -171,13 +218,14 @@ class LiftJob:
     def _record(self, progress: Progress) -> None:
         self._library.jobs.event(self.job.id, progress.to_json())
 
-    def _remember_speed(self) -> None:
+    def _remember_speed(self, recipe: Recipe) -> None:
         assert self.trainer is not None
         if self._trained_seconds > 0:
             remember_speed(
                 self._library.calibration,
                 weights_sha256=self._host.base.identity.weights_sha256,
                 choice=self._host.base.choice,
+                recipe=recipe,
                 tokens_per_second=self._trained_tokens / self._trained_seconds,
             )
 
@@ -200,6 +248,8 @@ class LiftJob:
         }
         staged = self._library.adapters.staging_folder(self.job.key)
         self._host.save(SLOT, staged)
+        if self._tasks is not None:
+            shutil.copyfile(self.checkpoint_folder / TASKS, staged / TASKS)
         self._library.adapters.publish(
             self.job.key,
             staged,

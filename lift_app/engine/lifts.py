@@ -47,6 +47,7 @@ class Lifts:
             weights_sha256=folder.weights_sha256,
             quantisation=choose_device(self._settings, folder.parameters).quantisation,
             recipe=recipe,
+            start=folder.start_sha256 or None,
         )
         if self._library.adapters.find(key) is not None:
             return {"stage": "done", "adapter": key, "cached": True}

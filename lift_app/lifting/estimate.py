@@ -58,7 +58,7 @@ def estimate(
         tokens: length of the book.
     """
     trained = recipe.trained_tokens(tokens)
-    measured = calibration.get(_name(weights_sha256, choice))
+    measured = calibration.get(_name(weights_sha256, choice, recipe))
     if measured:
         speed = measured["tokens_per_second"]
         reason = f"{speed:,.0f} tokens/s measured in the last lift on this machine"
@@ -70,11 +70,25 @@ def estimate(
 
 
 def remember_speed(
-    calibration: Calibration, *, weights_sha256: str, choice: Choice, tokens_per_second: float
+    calibration: Calibration,
+    *,
+    weights_sha256: str,
+    choice: Choice,
+    recipe: Recipe,
+    tokens_per_second: float,
 ) -> None:
-    """Keep the speed of a finished lift for later estimates."""
-    calibration.set(_name(weights_sha256, choice), {"tokens_per_second": tokens_per_second})
+    """Keep the speed of a finished lift for later estimates, in tokens of the book a second."""
+    speed = {"tokens_per_second": tokens_per_second}
+    calibration.set(_name(weights_sha256, choice, recipe), speed)
 
 
-def _name(weights_sha256: str, choice: Choice) -> str:
-    return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.precision}"
+def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
+    # Tasks take time beside the tokens of the book, by their kind and number.
+    tasks = (
+        f"/{recipe.tasks_every}"
+        f"{'c' * (recipe.task_weight > 0 or recipe.distillation_weight > 0)}"
+        f"{'o' * (recipe.retention_weight > 0)}"
+        if recipe.has_tasks
+        else ""
+    )
+    return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.precision}{tasks}"

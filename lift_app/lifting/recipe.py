@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lift_app.errors import CallerError
 from lift_app.lifting.segments import trained_tokens
+from lift_app.lifting.values import with_values
 
-FRAMINGS = ("excerpt", "raw")
+FRAMINGS = ("excerpt", "context", "raw")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,21 @@ class Recipe:
     """Largest norm of the gradient."""
     framing: str = "excerpt"
     """What stands before a segment: `excerpt`, the prompt's own beginning, so that the book is
-    learned where its excerpts will stand when a question is asked; or `raw`, nothing, as in the
-    papers. The loss is on the segment alone."""
+    learned where its excerpts will stand when a question is asked; `context`, also head and tail of
+    the book (arXiv 2502.14644 v3); or `raw`, nothing, as in the papers. The loss is on the segment
+    alone."""
+    context_tokens: int = 0
+    """Tokens of head and tail that stand before a segment, in the framing `context`."""
+    task_weight: float = 0.0
+    """gamma: weight of the loss on the answers of auxiliary tasks (AT); 0 leaves them out."""
+    open_book: bool = False
+    """Every second task is learned with its extract in the context, not only without."""
+    distillation_weight: float = 0.0
+    """Weight of the distance to a teacher that sees the extract, where the student does not."""
+    retention_weight: float = 0.0
+    """Weight of the distance to the base where both see the extract (open-book retention)."""
+    tasks_every: int = 1
+    """Steps from one group of tasks to the next; a group is the tasks of one extract."""
     seed: int = 0
     """Seed of the adapter's first weights and of the order of the segments."""
 
@@ -65,6 +79,9 @@ class Recipe:
             )
         if self.framing not in FRAMINGS:
             raise CallerError(f"Recipe: framing is one of {', '.join(FRAMINGS)}.")
+        weights = (self.task_weight, self.distillation_weight, self.retention_weight)
+        if min(weights) < 0 or self.tasks_every < 1 or self.context_tokens < 0:
+            raise CallerError("Recipe: weights and context_tokens are at least 0, tasks_every 1.")
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
             raise CallerError("Recipe: learning_rate and gradient_clip must be above 0.")
         if not (0 <= self.warmup <= 1 and 0 <= self.final_rate <= 1):
@@ -89,22 +106,18 @@ class Recipe:
         Raises:
             CallerError: a field is unknown or its value is no number.
         """
-        known: dict[str, Any] = {f.name: type(getattr(self, f.name)) for f in fields(self)}
-        changed: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in known:
-                raise CallerError(f"A recipe has no {name!r}. It has: {', '.join(known)}.")
-            try:
-                changed[name] = known[name](value)
-            except (TypeError, ValueError):
-                raise CallerError(f"Recipe: {name} cannot be {value!r}.") from None
-        return replace(self, **changed)
+        return with_values(self, values, "recipe")
 
     @property
     def sha256(self) -> str:
         """Hash of every number, in hex. Recipes of different names can be the same recipe."""
         numbers = {key: value for key, value in asdict(self).items() if key != "name"}
         return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def has_tasks(self) -> bool:
+        """Whether any loss on auxiliary tasks is wanted."""
+        return max(self.task_weight, self.distillation_weight, self.retention_weight) > 0
 
     def trained_tokens(self, tokens: int) -> int:
         """Tokens trained for a book of `tokens` tokens, over all epochs."""

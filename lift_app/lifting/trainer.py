@@ -6,6 +6,7 @@ It knows the adapter only by its slot, and nothing of jobs, files or the library
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from typing import Any
 import torch
 
 from lift_app.errors import LiftError
+from lift_app.lifting.auxiliary import add_gradients
 from lift_app.lifting.objective import equal_lengths, token_losses
+from lift_app.lifting.packing import Row
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.schedule import Schedule
@@ -89,11 +92,15 @@ class Trainer:
         )
         return self.pace.seconds_for(left)
 
-    def step(self) -> StepResult:
-        """Train on the next batch.
+    def step(self, opened: Sequence[Row] = (), closed: Sequence[Row] = ()) -> StepResult:
+        """Train on the next batch, and on a group of auxiliary tasks where one is given.
 
         The loss is summed over the segments and divided by their tokens, so a short last segment
         weighs as much as its tokens do (L_input is a sum over tokens).
+
+        Args:
+            opened: the tasks with their extract in the context.
+            closed: the same tasks without it.
 
         Raises:
             LiftError: the loss is not finite; nothing was changed.
@@ -116,7 +123,10 @@ class Trainer:
                 means = losses.detach().mean(dim=1).tolist()
                 segment_losses.update(zip((batch[p] for p in positions), means, strict=True))
             loss = total / predicted
-            if not torch.isfinite(torch.tensor(loss)):
+            extra = 0.0
+            if opened:
+                extra = add_gradients(self._host, self._slot, opened, closed, self.recipe)
+            if not math.isfinite(loss + extra):
                 raise LiftError(
                     "The training loss is no longer a number, so the lift was stopped. "
                     "Try the recipe 'quick' or a smaller learning_rate.",

@@ -59,6 +59,8 @@ class AdapterFile:
     base_name: str
     base_sha256: str
     """Identity of the base model's weights; empty in files made elsewhere."""
+    start_sha256: str = ""
+    """Of the start that it was trained on; empty without one."""
 
 
 def write_adapter(folder: Path, adapter: AdapterFile) -> None:
@@ -83,6 +85,7 @@ def write_adapter(folder: Path, adapter: AdapterFile) -> None:
         "format": "pt",
         "lift_base": adapter.base_name,
         "lift_base_sha256": adapter.base_sha256,
+        "lift_start_sha256": adapter.start_sha256,
     }
     save_file(dict(adapter.tensors), folder / WEIGHTS, metadata=metadata)
 
@@ -113,20 +116,29 @@ def read_adapter(folder: Path) -> AdapterFile:
         tensors=tensors,
         base_name=metadata.get("lift_base") or str(config.get("base_model_name_or_path") or ""),
         base_sha256=metadata.get("lift_base_sha256", ""),
+        start_sha256=metadata.get("lift_start_sha256", ""),
     )
 
 
 def check_base(adapter: AdapterFile, folder: Path, base: ModelFolder) -> None:
-    """Refuse an adapter that says it was made on other weights than these.
+    """Refuse an adapter that says it was made on other weights, or another start, than these.
 
     Raises:
-        LiftError: the weights differ. An adapter that does not say passes.
+        LiftError: they differ. An adapter that does not say its weights passes.
     """
     if adapter.base_sha256 and adapter.base_sha256 != base.weights_sha256:
         raise LiftError(
             f"The adapter in {folder} was made on another base model ({adapter.base_name}, "
             f"weights {adapter.base_sha256[:12]}) than the one loaded ({base.name}, weights "
             f"{base.weights_sha256[:12]}). Load that model, or lift the book again.",
+            code="base_mismatch",
+        )
+
+    if adapter.base_sha256 and adapter.start_sha256 != base.start_sha256:
+        raise LiftError(
+            f"The adapter in {folder} was trained on "
+            f"{'another start' if adapter.start_sha256 else 'the base model without a start'}. "
+            "Choose the start that it was made with (--start), or lift the book again.",
             code="base_mismatch",
         )
 

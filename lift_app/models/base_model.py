@@ -17,6 +17,7 @@ from torch import nn
 from lift_app.errors import ModelUnavailable
 from lift_app.models.device import Choice
 from lift_app.models.identity import ModelFolder
+from lift_app.models.start_weights import lay_in
 from lift_app.settings import Settings
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -65,9 +66,16 @@ class BaseModel:
         """
         if settings.threads:
             torch.set_num_threads(settings.threads)
+        if folder.start and choice.quantisation:
+            raise ModelUnavailable(
+                f"The start {folder.start.name} becomes part of the weights, which are not kept in "
+                "full with 4 bits. Choose --start none, or LIFT_PRECISION=bf16."
+            )
         try:
             tokenizer = _load_tokenizer(folder.path)
             model = _load_model(folder.path, choice)
+            if folder.start:
+                lay_in(model, folder.start)
         except ImportError as error:
             raise ModelUnavailable(
                 f"The base model {folder.name} needs a package that is missing: {error}"

@@ -75,6 +75,8 @@ class ModelEntry:
     """Memory for a lift in the most frugal precision offered (4-bit from 1e9 parameters on), in
     GB: an estimate of `memory_needed_gb`, rounded up."""
     note: str = ""
+    start: str | None = None
+    """The start that comes with it (`models.starts`)."""
 
     @property
     def slug(self) -> str:
@@ -101,6 +103,7 @@ EMBEDDED = ModelEntry(
     licence="Apache-2.0",
     minimum_memory_gb=3,
     note="The default: works on a laptop, with no GPU and no account.",
+    start="reader",
 )
 
 
@@ -148,13 +151,13 @@ def find_model(ref: str) -> ModelEntry:
     """The entry for a catalogue name, a folder of a model, or a hub id `org/name`.
 
     Args:
-        ref: what the reader wrote in `LIFT_MODEL` or `--model`.
+        ref: what the reader wrote in `LIFT_MODEL` or `--model`; a start that it names is left out.
 
     Raises:
         CallerError: a folder that holds no model.
         NotFound: neither a name of the catalogue, nor a folder, nor a hub id.
     """
-    wanted = ref.strip()
+    wanted, _ = split_start(ref.strip())
     for entry in CATALOGUE:
         hub_ids = [source.repo for source in entry.sources if isinstance(source, HubSource)]
         if wanted.lower() in {name.lower() for name in (entry.name, *hub_ids)}:
@@ -177,6 +180,15 @@ def find_model(ref: str) -> ModelEntry:
         f"There is no base model {ref!r}. Give one of these names: {names}; or a folder that "
         "holds a model; or a hub id like Qwen/Qwen3-0.6B."
     )
+
+
+def split_start(ref: str) -> tuple[str, str | None]:
+    """Model and start of a reference `MODEL+START`; the start is None where none is named."""
+    model, plus, start = ref.rpartition("+")
+    # A folder may have a plus in its name, or in one above it.
+    if not plus or "/" in start or Path(ref).expanduser().is_dir():
+        return ref, None
+    return model, start
 
 
 def canonical_name(ref: str) -> str:

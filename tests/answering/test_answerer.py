@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from tiny_model import make_tiny_model
 
 from lift_app.answering import ARMS, Answer, Answerer, Question
-from lift_app.answering.answerer import asks_for_whole
 from lift_app.answering.assembly import HISTORY_TOKENS, assemble
 from lift_app.answering.lookup import look_up
-from lift_app.answering.support import NOT_SAID
+from lift_app.answering.question import ADAPTER_ARMS, EXCERPT_ARMS
+from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
 from lift_app.settings import Settings
+from lift_app.template import NOT_SAID
 
 pytestmark = pytest.mark.usefixtures("believed")
 
@@ -45,11 +46,11 @@ def slot(host: AdapterHost) -> str:
 def test_each_arm_sees_what_it_should_and_cites(
     ask: Ask, library: Library, row: BookRow, slot: str, arm: str, evidence: bool
 ) -> None:
-    answer = ask(ASKED, arm=arm, evidence=evidence, slot=None if arm == "ICL" else slot)
+    answer = ask(ASKED, arm=arm, evidence=evidence, slot=slot if arm in ADAPTER_ARMS else None)
     assert answer.supported
     assert answer.arm == arm
-    assert (answer.adapter is None) == (arm == "ICL")
-    assert (answer.context.head > 0) == (arm != "LIFT_only")
+    assert (answer.adapter is not None) == (arm in ADAPTER_ARMS)
+    assert (answer.context.head > 0) == (arm in EXCERPT_ARMS)
     assert (answer.context.evidence > 0) == evidence == bool(answer.evidence)
     assert answer.context.question == len(ASKED)  # a token of the tiny model is a byte
     (citation,) = answer.citations

@@ -17,13 +17,13 @@ from lift_app.answering import Answerer, Question
 from lift_app.answering.citations import cite
 from lift_app.answering.context import head_and_tail
 from lift_app.answering.evidence import gather
-from lift_app.answering.generation import REPEAT_GRAM, generate
 from lift_app.answering.lookup import look_up
 from lift_app.answering.scoring import answers_nll, score
 from lift_app.bench.grounding import overlaps, run, token_f1
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost
+from lift_app.models.generation import REPEAT_GRAM, generate
 
 
 class Pages:
@@ -170,11 +170,16 @@ def test_scores_of_the_arms(library: Library, host: AdapterHost, row: BookRow) -
         Question("What did she mend with copper?", max_tokens=16),
     ]
     answers = ["seven", "the bell"]
-    plain = score(library, host, row, questions, answers, slot=None)
+    plain = [one.nll for one in score(library, host, row, questions, answers, slot=None)]
     assert len(plain) == 2 and min(plain) > 0
     lifted = [Question(question.text, "LIFT+ICL", max_tokens=16) for question in questions]
     # A fresh adapter changes nothing.
-    assert score(library, host, row, lifted, answers, slot="answer") == pytest.approx(plain)
+    fresh = score(library, host, row, lifted, answers, slot="answer", write=True)
+    assert [one.nll for one in fresh] == pytest.approx(plain)
+    # An answer that is written after a beginning read once is the one written alone.
+    for question, one in zip(lifted, fresh, strict=True):
+        alone = score(library, host, row, [question], ["seven"], slot="answer", write=True)
+        assert alone[0].answer == one.answer
     with pytest.raises(CallerError, match="needs an adapter"):
         score(library, host, row, lifted, answers, slot=None)
     with pytest.raises(CallerError, match="empty"):

@@ -17,7 +17,7 @@ from lift_app.engine.lock import Owner
 from lift_app.errors import Busy, CallerError, LiftError, Stopped
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.recipe import Recipe
-from lift_app.lifting.trainer import Trainer
+from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -267,3 +267,31 @@ def test_a_lift_that_cannot_begin_is_not_left_running(
     with pytest.raises(LiftError, match="could not begin"):
         list(reader.tune(book["id"], values=SHORT))
     assert reader.status(book["id"])["state"] == "failed"
+
+
+def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks are stored before the step that learns them, and lie beside the adapter afterwards."""
+    values = {**SHORT, "task_weight": 1.0, "retention_weight": 0.5, "tasks_every": 2}
+    found = {}
+    step = Trainer.step
+
+    def failing(self: Trainer, *rows: object) -> StepResult:
+        return step(self, *rows) if self.step_done < 3 else 1 / 0  # type: ignore[arg-type,return-value]
+
+    for name in ("whole", "broken"):
+        settings = replace(tiny_settings, home=tiny_settings.home / name, checkpoint_seconds=0)
+        with Reader(settings) as reader:
+            book = reader.add(story)
+            if name == "broken":
+                with monkeypatch.context() as patch, pytest.raises(LiftError):
+                    patch.setattr(Trainer, "step", failing)
+                    list(reader.tune(book["id"], values=values))
+            *_, last = reader.tune(book["id"], values=values)
+            folder = reader.library.adapters.folder(last["adapter"])
+            weights = load_file(folder / "adapter_model.safetensors")
+            found[name] = (weights, (folder / "tasks.jsonl").read_text())
+    (whole, tasks), (broken, again) = found["whole"], found["broken"]
+    assert tasks == again and '"cloze"' in tasks
+    assert all(torch.equal(whole[tensor], broken[tensor]) for tensor in whole)

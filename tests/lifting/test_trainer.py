@@ -20,9 +20,11 @@ from lift_app.models.device import Choice
 from lift_app.models.identity import identify
 from lift_app.models.lora import AdapterHost
 from lift_app.models.tokens import load_tokenizer
+from lift_app.reading.book import Book, Page, Report
 from lift_app.settings import Settings
 
 TEXT = "The keeper of Quell counted seven lanterns and wrote each one down. " * 6
+BOOK = Book("b" * 64, "The Lanterns", "", (Page(1, "1", TEXT, 0),), (), Report("text", 1, 10))
 RECIPE = Recipe(segment_length=64, stride=24, epochs=2, batch_segments=3, rank=4, alpha=8)
 
 
@@ -122,10 +124,10 @@ def test_a_loss_that_is_no_number_stops_the_lift(host: AdapterHost) -> None:
 
 def test_the_prefix_predicts_but_is_not_learned(host: AdapterHost) -> None:
     recipe = Recipe(framing="excerpt")
-    prefix = prefix_tokens(host.base, recipe, "The Lanterns")
+    prefix = prefix_tokens(host.base, recipe, BOOK)
     text = host.base.tokenizer.decode(prefix)
     assert "The Lanterns" in text and "PLACE" not in text
-    assert prefix_tokens(host.base, Recipe(framing="raw"), "The Lanterns") == []
+    assert prefix_tokens(host.base, Recipe(framing="raw"), BOOK) == []
     ids = torch.tensor([book(host)[0][:10]])
     with host.disabled():
         framed = token_losses(host.model, ids, torch.tensor(prefix))

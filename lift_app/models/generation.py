@@ -36,6 +36,10 @@ class Generated:
     """After the first token; None with fewer than two."""
     stopped: bool
     """The stop flag ended it."""
+    likelihood: float = 0.0
+    """Log-likelihood of what was written, its end among it where the model ended it, in nats."""
+    rival: float | None = None
+    """Log-likelihood of the rival; None without one."""
 
 
 def generate(
@@ -48,6 +52,8 @@ def generate(
     on_text: Callable[[str], None],
     stop: StopFlag,
     end_of: Callable[[str], int | None] = lambda text: None,
+    cache: Any = None,
+    rival: Sequence[int] = (),
 ) -> Generated:
     """Write an answer, greedily.
 
@@ -60,6 +66,9 @@ def generate(
         on_text: gets each new piece of text; the pieces joined are `Generated.text`.
         stop: looked at before each step.
         end_of: given what is written so far, where the answer ends in it; None to go on.
+        cache: keys and values of what stands before the prompt; what is read and written is
+            appended to it.
+        rival: token ids of something else that could be said here, whose likelihood is wanted.
     """
     import torch
 
@@ -67,11 +76,16 @@ def generate(
     written: list[int] = []
     shown = ""
     first: float | None = None
+    likelihood = 0.0
+    rivals: float | None = None
     device = next(model.parameters()).device
     with torch.no_grad():
-        logits, cache = _prefill(model, prompt, device, stop)
+        logits, cache = _prefill(model, prompt, device, stop, cache)
+        if rival and logits is not None:
+            rivals = _likelihood(model, rival, logits, cache, device)
         while logits is not None and len(written) < max_tokens and not stop.is_set():
             token = _next_token(logits, written)
+            likelihood += torch.log_softmax(logits.float(), dim=-1)[token].item()
             if token in end_tokens:
                 break
             written.append(token)
@@ -83,6 +97,8 @@ def generate(
                     text=_show(text[:end], shown, on_text, final=True),
                     **_timing(started, first, len(written)),
                     stopped=False,
+                    likelihood=likelihood,
+                    rival=rivals,
                 )
             shown = _show(text, shown, on_text, final=False)
             if len(written) < max_tokens:
@@ -97,6 +113,8 @@ def generate(
         text=_show(text, shown, on_text, final=True),
         **_timing(started, first, len(written)),
         stopped=stop.is_set(),
+        likelihood=likelihood,
+        rival=rivals,
     )
 
 
@@ -109,11 +127,13 @@ def _timing(started: float, first: float | None, tokens: int) -> dict[str, Any]:
     }
 
 
-def _prefill(model: Any, prompt: Sequence[int], device: Any, stop: StopFlag) -> tuple[Any, Any]:
+def _prefill(
+    model: Any, prompt: Sequence[int], device: Any, stop: StopFlag, cache: Any
+) -> tuple[Any, Any]:
     """Logits after the prompt (vocabulary,) and the cache; None if stopped before its end."""
     import torch
 
-    cache, logits = None, None
+    logits = None
     for start in range(0, len(prompt), PREFILL_CHUNK):
         if stop.is_set():
             return None, None
@@ -125,6 +145,20 @@ def _prefill(model: Any, prompt: Sequence[int], device: Any, stop: StopFlag) -> 
         )
         cache, logits = out.past_key_values, out.logits[0, -1]
     return logits, cache
+
+
+def _likelihood(model: Any, ids: Sequence[int], logits: Any, cache: Any, device: Any) -> float:
+    """Log-likelihood of `ids` after a prompt, whose logits and cache these are; both stay so."""
+    import torch
+
+    found = [logits[None]]
+    if len(ids) > 1:
+        before = torch.tensor([list(ids[:-1])], device=device)
+        out = model(input_ids=before, past_key_values=cache, use_cache=True)
+        found.append(out.logits[0])
+        cache.crop(-(len(ids) - 1))  # a negative number takes so many tokens off the end
+    chances = torch.log_softmax(torch.cat(found).float(), dim=-1)
+    return chances.gather(1, torch.tensor(list(ids), device=device)[:, None]).sum().item()
 
 
 def _next_token(logits: Any, written: list[int]) -> int:

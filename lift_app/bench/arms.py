@@ -1,0 +1,345 @@
+"""All arms of the papers on the same questions, in one run (arXiv 2412.13626, 2502.14644).
+
+Every document is lifted with the same recipe, each arm sees the same prompt and budget, answers
+are greedy, and differences are paired by question and clustered by document. The control that the
+claim needs is the adapter of another document: what only style would gain, it gains too. What was
+scored is kept, so that a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from lift_app.answering.question import ADAPTER_ARMS, Question
+from lift_app.bench.documents import Asked, BenchDocument
+from lift_app.bench.intervals import Pair, paired
+from lift_app.bench.machine import describe_run
+from lift_app.bench.scores import best_f1
+from lift_app.errors import CallerError
+from lift_app.models.starts import NONE
+from lift_app.reader import Reader
+
+SFT = "SFT+"
+"""What stands before the name of an arm on the pre-LIFT SFT start."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table."""
+
+    name: str
+    arm: str
+    """One of `question.ARMS`."""
+    evidence: str = "none"
+    """`none`, `retrieved` or `gold`."""
+    adapter: str = "own"
+    """`own` or `other`: whose adapter is on, where the arm has one."""
+    tasks: bool = False
+    """Whether auxiliary tasks (AT) were among what the adapter learned."""
+    start: bool = False
+    """Whether the base stands on the start."""
+
+
+TASKS: dict[str, Any] = {"task_weight": 1.0}
+"""What a recipe without auxiliary tasks is given in the arms that have them."""
+
+_PLAIN = (
+    Arm("ICL", "ICL"),
+    Arm("LIFT_only", "LIFT_only"),
+    Arm("LIFT+ICL", "LIFT+ICL"),
+    Arm("LIFT+AT+ICL", "LIFT+ICL", tasks=True),
+    Arm("LIFT+AT_only", "LIFT_only", tasks=True),
+    Arm("LIFT+ICL (wrong book)", "LIFT+ICL", adapter="other"),
+    Arm("ICL+evidence", "ICL", "retrieved"),
+    Arm("LIFT+ICL+evidence", "LIFT+ICL", "retrieved"),
+    Arm("LIFT+AT+ICL+evidence", "LIFT+ICL", "retrieved", tasks=True),
+    Arm("ICL+gold", "ICL", "gold"),
+    Arm("LIFT+ICL+gold", "LIFT+ICL", "gold"),
+    Arm("RAG", "RAG", "retrieved"),
+)
+ARMS: dict[str, Arm] = {arm.name: arm for arm in _PLAIN} | {
+    SFT + arm.name: Arm(SFT + arm.name, **{**_rest, "start": True})
+    for arm in _PLAIN
+    if (_rest := {k: v for k, v in asdict(arm).items() if k != "name"})
+}
+"""Every arm by name: those of the base model, then those of the start."""
+
+_PAIRS = (
+    ("LIFT+ICL", "ICL"),
+    ("LIFT+ICL", "LIFT+ICL (wrong book)"),
+    ("LIFT+AT+ICL", "LIFT+ICL"),
+    ("LIFT+AT+ICL", "ICL"),
+    ("LIFT+AT_only", "LIFT_only"),
+    ("LIFT+ICL+evidence", "ICL+evidence"),
+    ("LIFT+AT+ICL+evidence", "ICL+evidence"),
+    ("LIFT+ICL+gold", "ICL+gold"),
+    ("LIFT+ICL+evidence", "RAG"),
+)
+PAIRS = (
+    *_PAIRS,
+    *((SFT + a, SFT + b) for a, b in _PAIRS),
+    (SFT + "ICL", "ICL"),
+    (SFT + "LIFT+ICL", "LIFT+ICL"),
+    (SFT + "ICL+evidence", "ICL+evidence"),
+)
+"""What is compared, where both arms were run."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run."""
+
+    arms: tuple[Arm, ...]
+    recipe: str
+    values: Mapping[str, Any]
+    task_values: Mapping[str, Any]
+    """Fields of the recipe that turn auxiliary tasks on."""
+    strength: float | None = None
+    """Of the adapter, in every arm; the settings by default."""
+    write: bool = True
+    """Whether every arm also answers, for F1."""
+
+
+def find_arms(names: str | None) -> tuple[Arm, ...]:
+    """Arms by their names with commas between; every arm without names.
+
+    Raises:
+        CallerError: there is no such arm.
+    """
+    if not names:
+        return tuple(ARMS.values())
+    wanted = [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in ARMS:
+            raise CallerError(f"There is no arm {name!r}. Choose from: {', '.join(ARMS)}.")
+    return tuple(ARMS[name] for name in wanted)
+
+
+def run(
+    reader: Reader,
+    documents: Sequence[BenchDocument],
+    plan: Plan,
+    *,
+    suite: str,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Run every arm on every document.
+
+    Args:
+        reader: with a home of the bench's own; its model stands on a start, or `SFT+` arms fail.
+        documents: the wrong book of each is the next one; those without questions are only lifted.
+        plan: arms and recipe.
+        suite: name of the questions.
+        progress: told what is being done.
+
+    Returns:
+        `suite`, `arms` ({"arm", "f1", "nll", "seconds", "tokens_trained", "questions"}), `pairs`
+        ({"a", "b", "metric", "difference", "low", "high"}), `documents`, `run`.
+    """
+    kept = _Kept(reader.settings.home / "scores.jsonl")
+    books = [add_document(reader, document) for document in documents]
+    found: dict[str, list[_Found]] = {arm.name: [] for arm in plan.arms}
+    key = ""
+    # One base after the other: loading a model takes longer than an answer.
+    for arm in sorted(plan.arms, key=lambda a: (a.start, a.tasks)):
+        for place, document in enumerate(documents):
+            if not document.questions:
+                continue
+            trained, own = 0, None
+            if arm.arm in ADAPTER_ARMS:
+                whose = place if arm.adapter == "own" else (place + 1) % len(books)
+                progress(f"{arm.name}: {documents[whose].title}")
+                own, trained = _lift(reader, books[whose], arm, plan, progress)
+                key = own
+            progress(f"{arm.name}: {document.title}, {len(document.questions)} questions")
+            scores = _score(reader, books[place], document, arm, own, plan, kept)
+            found[arm.name].append(_Found(document, scores, trained))
+    return {
+        "suite": suite,
+        "documents": sum(bool(d.questions) for d in documents),
+        "arms": [_row(arm, found[arm.name]) for arm in plan.arms],
+        "pairs": [pair.to_json() for pair in _pairs(found, plan)],
+        "run": describe_run(reader, plan.recipe, plan.values, key) if key else None,
+    }
+
+
+@dataclass(frozen=True)
+class _Found:
+    document: BenchDocument
+    scores: list[dict[str, Any]]
+    tokens_trained: int
+
+
+class _Kept:
+    """Scores on disk by what they depend on, one JSON line each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[dict[str, Any]]] = {}
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # the line at which a run was killed
+                self._known[row["of"]] = row["scores"]
+
+    def get(self, of: str) -> list[dict[str, Any]] | None:
+        return self._known.get(of)
+
+    def put(self, of: str, scores: list[dict[str, Any]]) -> None:
+        self._known[of] = scores
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"of": of, "scores": scores}) + "\n")
+
+
+def add_document(reader: Reader, document: BenchDocument) -> str:
+    """Put a document on the bench's shelf and return its id."""
+    folder = reader.settings.home / "documents"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{document.id}.txt"
+    path.write_text(document.text, encoding="utf-8")
+    return str(reader.add(path, title=document.title)["id"])
+
+
+def _start(arm: Arm) -> str | None:
+    return None if arm.start else NONE
+
+
+def _lift(
+    reader: Reader, book: str, arm: Arm, plan: Plan, progress: Callable[[str], None]
+) -> tuple[str, int]:
+    """Key of the adapter and the tokens it was trained on."""
+    values = {**plan.values, **(plan.task_values if arm.tasks else {})}
+    last: dict[str, Any] = {}
+    for last in reader.tune(book, recipe=plan.recipe, values=values, start=_start(arm)):
+        if "loss" in last:
+            progress(f"{arm.name}: lifting, step {last['step']} of {last['steps']}")
+    row = reader.library.adapters.find(last["adapter"])
+    return last["adapter"], int(row.summary["tokens_trained"]) if row else 0
+
+
+def _score(
+    reader: Reader,
+    book: str,
+    document: BenchDocument,
+    arm: Arm,
+    key: str | None,
+    plan: Plan,
+    kept: _Kept,
+) -> list[dict[str, Any]]:
+    from lift_app.answering.scoring import score
+
+    strength = plan.strength
+    if strength is None:
+        strength = reader.settings.default_strength(evidence=arm.evidence != "none")
+    questions = [_question(asked, arm, strength, reader) for asked in document.questions]
+    model = reader.reference(start=_start(arm))
+    row = reader.library.books.get(book)
+    of = _digest([model, key, row.text_sha256, [asdict(q) for q in questions], plan.write])
+    if (known := kept.get(of)) is not None:
+        return known
+    engine = reader.engine()
+
+    def turn(host: Any) -> list[dict[str, Any]]:
+        began = time.perf_counter()
+        scored = score(
+            reader.library,
+            host,
+            row,
+            questions,
+            [asked.answers[0] for asked in document.questions],
+            slot=engine.slot_for(host, key),
+            write=plan.write,
+        )
+        seconds = (time.perf_counter() - began) / len(questions)
+        return [
+            {
+                "question": asked.id,
+                "nll": one.nll,
+                "answer": one.answer,
+                "f1": best_f1(one.answer, asked.answers) if plan.write else None,
+                "seconds": seconds,
+            }
+            for asked, one in zip(document.questions, scored, strict=True)
+        ]
+
+    scores = engine.submit(turn, model=model).result()
+    kept.put(of, scores)
+    return scores
+
+
+def _question(asked: Asked, arm: Arm, strength: float, reader: Reader) -> Question:
+    return Question(
+        asked.question,
+        arm.arm,
+        evidence=arm.evidence == "retrieved",
+        strength=strength,
+        gold=asked.gold if arm.evidence == "gold" else (),
+        max_tokens=reader.settings.answer_tokens,
+    )
+
+
+def _row(arm: Arm, found: Sequence[_Found]) -> dict[str, Any]:
+    scores = [score for one in found for score in one.scores]
+    f1 = [score["f1"] for score in scores if score["f1"] is not None]
+    return {
+        "arm": arm.name,
+        "f1": round(100 * fmean(f1), 2) if f1 else None,
+        "nll": round(fmean(score["nll"] for score in scores), 4),
+        "seconds": round(fmean(score["seconds"] for score in scores), 2),
+        "tokens_trained": sum(one.tokens_trained for one in found),
+        "questions": len(scores),
+    }
+
+
+def _pairs(found: Mapping[str, Sequence[_Found]], plan: Plan) -> list[Pair]:
+    pairs = []
+    for a, b in PAIRS:
+        if not (found.get(a) and found.get(b)):
+            continue
+        clusters = [one.document.id for one in found[a] for _ in one.scores]
+        for metric, factor in (("nll", 1.0), ("f1", 100.0)):
+            if metric == "f1" and not plan.write:
+                continue
+            left, right = (
+                [factor * score[metric] for one in found[name] for score in one.scores]
+                for name in (a, b)
+            )
+            pairs.append(paired(a, left, b, right, metric=metric, clusters=clusters))
+    return pairs
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = [
+        "| arm | token F1 | NLL of the gold answer | seconds a question | tokens trained |",
+        "|---|---|---|---|---|",
+    ]
+    for row in result["arms"]:
+        f1 = "–" if row["f1"] is None else f"{row['f1']:.1f}"
+        trained = f"{row['tokens_trained']:,}" if row["tokens_trained"] else "–"
+        lines.append(
+            f"| {row['arm']} | {f1} | {row['nll']:.3f} | {row['seconds']:.1f} | {trained} |"
+        )
+    lines += ["", "| difference (95 % interval) | NLL (below 0 = better) | F1 |", "|---|---|---|"]
+    by_pair: dict[tuple[str, str], dict[str, str]] = {}
+    for pair in result["pairs"]:
+        interval = f"{pair['difference']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
+        by_pair.setdefault((pair["a"], pair["b"]), {})[pair["metric"]] = interval
+    for (a, b), cells in by_pair.items():
+        lines.append(f"| {a} − {b} | {cells['nll']} | {cells.get('f1', '–')} |")
+    if result["run"]:
+        lines += ["", result["run"]["sentence"]]
+    return "\n".join(lines)
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

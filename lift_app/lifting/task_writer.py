@@ -1,0 +1,123 @@
+"""TaskWriter: the base model asks about extracts of the book, and weak questions are left out.
+
+The adapter is off while it writes, so the tasks of a lift depend on the book, the base and the
+seed alone. Knows the book as extracts; knows nothing of jobs or files.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Collection, Sequence
+
+import torch
+
+from lift_app.lifting.packing import Row, pack, packed_losses
+from lift_app.lifting.tasks import Extract, Task, plain_tasks
+from lift_app.models.generation import generate
+from lift_app.models.lora import AdapterHost
+from lift_app.template import ask, ask_back, instruct
+
+LEAST_GAIN = 0.5
+"""By how much the extract must lower the NLL of an answer, in nats a token."""
+LEAST_HELD = 0.7
+"""Share of the words of an answer that must stand in the extract."""
+LONGEST = 64
+"""Most tokens of a question and its answer."""
+SHORT_WORDS = 3
+"""Letters up to which a word of an answer is not looked for in the extract."""
+
+
+class TaskWriter:
+    """Writes one group of tasks an extract, the extracts in an order that the seed draws.
+
+    Args:
+        host: the base model.
+        title: title of the book.
+        extracts: of the book; not empty.
+        seed: of the order, and of the choice of gaps.
+    """
+
+    def __init__(
+        self, host: AdapterHost, title: str, extracts: Sequence[Extract], seed: int
+    ) -> None:
+        self._host = host
+        self._title = title
+        self._extracts = extracts
+        self._seed = seed
+        self._order = list(range(len(extracts)))
+        random.Random(f"{seed}/tasks").shuffle(self._order)
+
+    def write(self, group: int, known: Collection[str]) -> list[Task]:
+        """Tasks of group `group`; after the last extract the first comes again, with other gaps.
+
+        Args:
+            group: 0-based; the same group is the same tasks.
+            known: questions that were asked before, in small letters.
+        """
+        extract = self._extracts[self._order[group % len(self._order)]]
+        draw = random.Random(f"{self._seed}/tasks/{group}")
+        later = self._extracts[extract.number + 1 :]
+        tasks = plain_tasks(extract, draw.choice(later) if later else None, draw)
+        if self._host.base.identity.start and group < len(self._order):
+            tasks += self._ask(extract)
+        return [task for task in tasks if task.question.lower() not in known]
+
+    def rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
+        """Prompts and answers of tasks, with the extract in the context or without."""
+        base = self._host.base
+        rows = []
+        for task in tasks:
+            evidence = [self._extracts[task.extract].text] if open_book else []
+            message = {"role": "user", "content": ask(task.question, evidence)}
+            prompt = base.chat_tokens([instruct(self._title), message])
+            answer = [*base.text_tokens(task.answer), base.tokenizer.eos_token_id]
+            rows.append(Row(tuple(prompt), tuple(answer)))
+        return rows
+
+    def _ask(self, extract: Extract) -> list[Task]:
+        """The question that the base asks about an extract, if it is worth asking."""
+        base = self._host.base
+        message = {"role": "user", "content": ask_back([extract.text])}
+        with self._host.disabled() as model:
+            written = generate(
+                model,
+                base.chat_tokens([instruct(self._title), message]),
+                tokenizer=base.tokenizer,
+                end_tokens=base.end_tokens,
+                max_tokens=LONGEST,
+                on_text=lambda _: None,
+                stop=_Never(),
+            )
+        question, _, answer = (part.strip() for part in written.text.partition("\n"))
+        task = Task("question", question, answer, extract.number)
+        if not question.endswith("?") or not answer or "\n" in answer:
+            return []
+        return [task] if held(answer, extract.text) and self._gain(task) >= LEAST_GAIN else []
+
+    def _gain(self, task: Task) -> float:
+        """How much the extract lowers the NLL of the answer."""
+        with self._host.disabled() as model, torch.no_grad():
+            closed, opened = (
+                packed_losses(model, pack(self.rows([task], open_book=o), self._host.base.device))
+                for o in (False, True)
+            )
+        return (closed.mean() - opened.mean()).item()
+
+
+class _Never:
+    """A stop flag that is never set: a task is short."""
+
+    def is_set(self) -> bool:
+        return False
+
+
+def held(answer: str, extract: str) -> bool:
+    """Whether the words of an answer stand in the extract: what is made up must not be learned."""
+    there = set(_words(extract))
+    asked = [word for word in _words(answer) if len(word) > SHORT_WORDS or word.isdigit()]
+    return bool(asked) and sum(word in there for word in asked) >= LEAST_HELD * len(asked)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())

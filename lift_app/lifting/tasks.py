@@ -1,0 +1,146 @@
+"""Auxiliary tasks (AT): questions about short extracts of the book (arXiv 2412.13626, section 3.2).
+
+A task is always written from one extract, never from the whole book. Kinds that need no writer
+come from the text itself; `task_writer` has the model ask. Torch-free.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lift_app.library.splitting import split_page
+from lift_app.reading.book import Book
+
+LEAST_WORDS = 25
+"""Shorter extracts (titles, lists of contents) give no tasks."""
+LONGEST_SENTENCE = 240
+"""Characters of a sentence that a task may quote."""
+
+_SENTENCE = re.compile(r"[^.!?…]+[.!?…]+[\"'”’»)\]]*(?=\s|$)")
+_NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A short piece of the book."""
+
+    number: int
+    page: int
+    """1-based page number."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question with its answer, and the extract that proves it."""
+
+    kind: str
+    """`question` (written by the model), `cloze`, `next` or `order`."""
+    question: str
+    answer: str
+    extract: int
+    """Number of the extract."""
+
+
+def extracts_of(book: Book) -> tuple[Extract, ...]:
+    """The book in pieces of about 85 words, in reading order, without those too short to ask of."""
+    found: list[Extract] = []
+    for page in book.pages:
+        for start, end in split_page(page.text):
+            text = re.sub(r"\s*\n\s*", " ", page.text[start:end])
+            if len(text.split()) >= LEAST_WORDS:
+                found.append(Extract(len(found), page.number, text))
+    return tuple(found)
+
+
+def plain_tasks(extract: Extract, following: Extract | None, draw: random.Random) -> list[Task]:
+    """Tasks that need no writer, at most one of each kind.
+
+    Args:
+        extract: what is asked about.
+        following: an extract further on in the book, for the order of events.
+        draw: chooses among sentences and gaps.
+    """
+    sentences = sentences_in(extract.text)
+    makers = (_cloze(extract, sentences, draw), _next(extract, sentences, draw))
+    tasks = [task for task in makers if task]
+    if following and sentences and (later := sentences_in(following.text)):
+        tasks.append(_order(extract, sentences[0], later[0], draw))
+    return tasks
+
+
+def sentences_in(text: str) -> list[str]:
+    """Sentences of a text that are short enough to be quoted."""
+    found = [match.group().strip() for match in _SENTENCE.finditer(text)]
+    return [s for s in found if len(s.split()) >= 4 and len(s) <= LONGEST_SENTENCE]
+
+
+def _cloze(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
+    gaps = [
+        (sentence, match)
+        for sentence in sentences
+        for pattern in (_NUMBER, _NAME)
+        for match in pattern.finditer(sentence)
+    ]
+    if not gaps:
+        return None
+    sentence, gap = draw.choice(gaps)
+    open_sentence = f"{sentence[: gap.start()]}___{sentence[gap.end() :]}"
+    return Task(
+        "cloze", f"What belongs in the gap? “{open_sentence}”", f"{gap.group()}.", extract.number
+    )
+
+
+def _next(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
+    if len(sentences) < 2:
+        return None
+    place = draw.randrange(len(sentences) - 1)
+    return Task(
+        "next", f"What comes after “{sentences[place]}”?", sentences[place + 1], extract.number
+    )
+
+
+def _order(extract: Extract, first: str, second: str, draw: random.Random) -> Task:
+    pair = [first, second]
+    draw.shuffle(pair)
+    question = f"Which comes first in the book, “{pair[0]}” or “{pair[1]}”?"
+    return Task("order", question, first, extract.number)
+
+
+class TaskFile:
+    """Groups of tasks on disk, one JSON line each: stored before the step that learns them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.groups: list[tuple[Task, ...]] = list(self._read())
+
+    @property
+    def questions(self) -> set[str]:
+        """Every question there is, in small letters."""
+        return {task.question.lower() for group in self.groups for task in group}
+
+    def add(self, group: Sequence[Task]) -> None:
+        """Store the next group; it is on the disk when this returns."""
+        self.groups.append(tuple(group))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps([asdict(task) for task in one]) for one in self.groups]
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+
+    def _read(self) -> Iterator[tuple[Task, ...]]:
+        if not self._path.is_file():
+            return
+        for line in self._path.read_text(encoding="utf-8").split("\n"):
+            if line:
+                yield tuple(Task(**task) for task in json.loads(line))

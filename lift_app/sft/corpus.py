@@ -1,0 +1,126 @@
+"""Corpus: documents with questions, read from a folder of JSON lines.
+
+A line is a document: `doc_id`, `text`, and `questions` with `question` and `answers`. Where the
+evidence is known, a question names it by `gold_sections` (indices into the document's `sections`)
+or by `relevant_text_span` (first and last line of the text, counted from 0).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lift_app.errors import CallerError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with its answer."""
+
+    question: str
+    answer: str
+    sections: tuple[int, ...]
+    """Sections of the document that prove the answer; empty if that is not known."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text in sections, with questions about it."""
+
+    id: str
+    title: str
+    sections: tuple[str, ...]
+    questions: tuple[Asked, ...]
+    discursive: bool
+    """Whether its answers are summaries of some sentences (a meeting), or short (a tale)."""
+
+
+DISCURSIVE_WORDS = 24
+"""Median length of the answers from which on a document counts as discursive."""
+_UNGROUNDED = {"prediction"}
+"""Kinds of question that the text does not answer."""
+
+
+def read_corpus(folder: Path) -> list[Document]:
+    """All documents of all `*.jsonl` and `*.jsonl.gz` files of a folder, by file and line.
+
+    Raises:
+        CallerError: no such folder, no document in it, or a line that is not a document.
+    """
+    if not folder.is_dir():
+        raise CallerError(f"There is no folder {folder}.")
+    files = sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
+    documents = [document for file in files for document in _read(file)]
+    if not documents:
+        raise CallerError(
+            f"There are no documents in {folder}: it needs files of JSON lines (.jsonl or "
+            ".jsonl.gz), each line with doc_id, text and questions."
+        )
+    return documents
+
+
+def _read(file: Path) -> Iterator[Document]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    # newline: texts hold form feeds and line separators, at which lines must not be split.
+    with opened(file, "rt", encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                document = _document(json.loads(line))
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                raise CallerError(
+                    f"{file.name}, line {number}, is no document: {error!r}"
+                ) from None
+            if document.questions:
+                yield document
+
+
+def _document(row: Mapping[str, Any]) -> Document:
+    questions = [q for q in row["questions"] if q.get("attribute") not in _UNGROUNDED]
+    if row.get("sections"):
+        sections = tuple(_joined(section) for section in row["sections"])
+        asked = [_asked(q, tuple(q.get("gold_sections", ()))) for q in questions]
+    else:
+        sections = tuple(line.strip() for line in row["text"].split("\n") if line.strip())
+        asked = [_asked(q, _spans(q)) for q in questions]
+    lengths = sorted(len(one.answer.split()) for one in asked) or [0]
+    return Document(
+        id=row["doc_id"],
+        title=_title(row.get("title") or ""),
+        sections=sections,
+        questions=tuple(one for one in asked if one.answer),
+        discursive=lengths[len(lengths) // 2] >= DISCURSIVE_WORDS,
+    )
+
+
+def _asked(question: Mapping[str, Any], sections: tuple[int, ...]) -> Asked:
+    return Asked(as_sentence(question["question"]), as_sentence(question["answers"][0]), sections)
+
+
+def _spans(question: Mapping[str, Any]) -> tuple[int, ...]:
+    spans = question.get("relevant_text_span", ())
+    return tuple(i for first, last in spans for i in range(int(first), int(last) + 1))
+
+
+def as_sentence(text: str) -> str:
+    """A line with a capital at its beginning and a mark at its end, without loose spaces."""
+    line = re.sub(r"\s+([.,;:!?])", r"\1", _joined(text).strip())
+    if not line:
+        return ""
+    line = line[0].upper() + line[1:]
+    return line if line[-1] in ".!?\"'”’" else f"{line}."
+
+
+def _joined(text: str) -> str:
+    """Text with single line breaks as spaces; empty lines stay."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text).strip()
+
+
+def _title(name: str) -> str:
+    words = re.sub(r"[-_]+", " ", name).strip()
+    words = re.sub(r"\s+story$", "", words)
+    return words.title() if words.islower() else words

@@ -1,0 +1,192 @@
+"""One pre-LIFT SFT from a corpus to a start, with checkpoints; call it again to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
+from lift_app.lifting.values import with_values
+from lift_app.models.lora import AdapterHost
+from lift_app.models.starts import CARD, WEIGHTS
+from lift_app.sft.corpus import Document, read_corpus
+from lift_app.sft.lessons import Lesson, LessonWriter
+from lift_app.sft.trainer import SLOT, SftRecipe, SftTrainer, measure
+
+Event = dict[str, Any]
+
+MEASURED_LESSONS = 40
+"""Lessons from the documents that are held out."""
+
+
+def hold_out(
+    documents: Sequence[Document], recipe: SftRecipe
+) -> tuple[list[Document], list[Document]]:
+    """Documents to train on, and those to measure on: at most a fifth."""
+    count = min(recipe.held_out, len(documents) // 5)
+    kept = set(random.Random(recipe.seed).sample(range(len(documents)), count))
+    return (
+        [d for i, d in enumerate(documents) if i not in kept],
+        [d for i, d in enumerate(documents) if i in kept],
+    )
+
+
+def train_start(
+    host: AdapterHost,
+    documents: Sequence[Document],
+    recipe: SftRecipe,
+    target: Path,
+    *,
+    checkpoint_seconds: float = 60,
+) -> Iterator[Event]:
+    """Train a start and write it to `target`.
+
+    Args:
+        host: the base model, without a start.
+        documents: the corpus.
+        recipe: every number.
+        target: folder of the start; replaced when the new one is whole. The checkpoint lies
+            beside it until then, and a call with the same recipe and documents goes on from it.
+        checkpoint_seconds: between two checkpoints.
+
+    Yields:
+        Events as of a lift: `stage` (`measuring`, `training`, `done`), `step`, `steps`, `loss`,
+        `tokens_per_second`, `eta_seconds`; the last one has `start` and `card`.
+
+    Raises:
+        LiftError: the training went astray, or the disk is full.
+    """
+    trained_on, held_out = hold_out(documents, recipe)
+    writer = LessonWriter(host.base, trained_on, recipe.seed)
+    probe: list[Lesson] = []
+    if held_out:
+        other = LessonWriter(host.base, held_out, recipe.seed)
+        probe = [other.write(number) for number in range(MEASURED_LESSONS)]
+    trainer = SftTrainer(host, writer, recipe)
+    steps = recipe.lessons
+    work = target.parent / f".{target.name}"
+    identity = _identity(host, documents, recipe)
+    saved = load_checkpoint(work)
+    if saved and saved["identity"] == identity:
+        trainer.load_state(saved["trainer"])
+        before, seconds = saved["before"], saved["seconds"]
+    else:
+        yield {"stage": "measuring", "step": 0, "steps": steps}
+        before, seconds = measure(host, probe, trained=False), 0.0
+
+    def keep() -> None:
+        state = {"identity": identity, "before": before, "seconds": seconds}
+        save_checkpoint(work, {**state, "trainer": trainer.state()})
+
+    kept_at = time.monotonic()
+    while not trainer.finished:
+        result = trainer.step()
+        seconds += result.seconds
+        yield {
+            "stage": "training",
+            "step": result.step,
+            "steps": steps,
+            "loss": round(result.loss, 4),
+            "tokens_per_second": round(trainer.pace.tokens_per_second or 0, 1),
+            "eta_seconds": round(seconds / result.step * (steps - result.step)),
+        }
+        if time.monotonic() - kept_at >= checkpoint_seconds or trainer.finished:
+            keep()
+            kept_at = time.monotonic()
+    yield {"stage": "measuring", "step": steps, "steps": steps}
+    card = {
+        "base": host.base.identity.name,
+        "base_sha256": host.base.identity.weights_sha256,
+        "recipe": recipe.to_json(),
+        "documents": len(trained_on),
+        "held_out": [document.id for document in held_out],
+        "seconds": round(seconds),
+        "precision": host.base.choice.label,
+        "device": host.base.choice.device,
+        "nll": {"before": before, "after": measure(host, probe, trained=True)},
+    }
+    _write(host, target, card)
+    drop_checkpoint(work)
+    yield {"stage": "done", "step": steps, "steps": steps, "start": target.name, "card": card}
+
+
+def train_in_turns(
+    submit: Callable[[Callable[[AdapterHost], Event | None]], Future[Event | None]],
+    corpus: Path,
+    target: Path,
+    values: Mapping[str, Any],
+) -> Iterator[Event]:
+    """`train_start` on the thread that owns the model, a turn an event: questions go in between.
+
+    Args:
+        submit: queues work for the model without a start.
+        corpus: folder of documents.
+        target: folder of the start.
+        values: fields of `SftRecipe` to change.
+
+    Raises:
+        CallerError: no documents, or a number that cannot be.
+    """
+    recipe, documents = with_values(SftRecipe(), values, "start"), read_corpus(corpus)
+    events: Iterator[Event] | None = None
+
+    def turn(host: AdapterHost) -> Event | None:
+        nonlocal events
+        events = events or train_start(host, documents, recipe, target)
+        return next(events, None)
+
+    while (event := submit(turn).result()) is not None:
+        yield event
+
+
+def _identity(host: AdapterHost, documents: Sequence[Document], recipe: SftRecipe) -> str:
+    """Two runs with the same identity are the same run."""
+    parts = [host.base.identity.weights_sha256, recipe.to_json(), [d.id for d in documents]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _write(host: AdapterHost, target: Path, card: dict[str, Any]) -> None:
+    fresh = target.parent / f".{target.name}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    host.save(SLOT, fresh, half=True)
+    card["weights_sha256"] = hashlib.sha256((fresh / WEIGHTS).read_bytes()).hexdigest()
+    (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (fresh / "README.md").write_text(model_card(target.name, card), encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.replace(target)
+
+
+def model_card(name: str, card: dict[str, Any]) -> str:
+    """The card of a start in Markdown: what it is for, how it was made, what was measured."""
+    recipe = card["recipe"]
+    rows = [
+        f"| {kind} | {before:.2f} | {card['nll']['after'][kind]:.2f} |"
+        for kind, before in card["nll"]["before"].items()
+    ]
+    lines = [
+        f"# Start: {name}",
+        "",
+        f"A LoRA (rank {recipe['rank']}, all linear layers) for {card['base']}, trained by "
+        "`lift sft` (pre-LIFT SFT). It teaches the base to answer shortly from passages, to say "
+        "when they hold no answer, and to ask about them. LIFT Reader lays it into the weights "
+        "when the model is loaded. It knows nothing of any reader's book.",
+        "",
+        f"{recipe['lessons']} lessons from {card['documents']} documents, learning rate "
+        f"{recipe['learning_rate']:g}, seed {recipe['seed']}, {card['precision']} on "
+        f"{card['device']}, {card['seconds'] / 60:.0f} minutes.",
+        "",
+        f"Mean negative log-likelihood of what is to be said, on lessons from "
+        f"{len(card['held_out'])} documents that were held out:",
+        "",
+        "| kind of lesson | base | with the start |",
+        "|---|---|---|",
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,156 @@
+"""SftTrainer: turns lessons into a start, one optimizer step at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from lift_app.errors import CallerError, LiftError
+from lift_app.lifting.packing import pack, packed_losses
+from lift_app.lifting.progress import Pace
+from lift_app.models.lora import AdapterHost
+from lift_app.sft.lessons import Lesson, LessonWriter
+
+SLOT = "start"
+
+
+@dataclass(frozen=True)
+class SftRecipe:
+    """Numbers of one pre-LIFT SFT; a lesson is an optimizer step."""
+
+    lessons: int = 800
+    rank: int = 16
+    alpha: int = 32
+    learning_rate: float = 5e-4
+    """Peak learning rate of AdamW."""
+    warmup: float = 0.05
+    """Share of the steps in which the rate rises linearly; then it falls as a cosine to 0."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient."""
+    held_out: int = 12
+    """Documents that are only measured on."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lessons < 1 or self.rank < 1 or self.learning_rate <= 0:
+            raise CallerError("A start needs lessons, rank and learning_rate above 0.")
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as a plain dict."""
+        return asdict(self)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step `step` (0-based)."""
+        warmup = max(1, round(self.warmup * self.lessons))
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        progress = (step - warmup) / max(1, self.lessons - warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class SftStep:
+    """What one optimizer step did."""
+
+    step: int
+    """Steps finished, this one included."""
+    loss: float
+    """Mean loss of the learned tokens, in nats."""
+    tokens: int
+    """Tokens that were computed."""
+    seconds: float
+
+
+class SftTrainer:
+    """One start in progress.
+
+    Args:
+        host: the base model with its adapter slots.
+        writer: the lessons.
+        recipe: every number.
+
+    Raises:
+        LiftError: later, from `step()`, if the loss stops being a number.
+    """
+
+    def __init__(self, host: AdapterHost, writer: LessonWriter, recipe: SftRecipe) -> None:
+        self.recipe = recipe
+        self.step_done = 0
+        self.pace = Pace()
+        self._host = host
+        self._writer = writer
+        host.reset(SLOT, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
+        self._optimizer = torch.optim.AdamW(
+            host.parameters(SLOT), lr=recipe.learning_rate, weight_decay=0.0
+        )
+
+    @property
+    def finished(self) -> bool:
+        """True when every step is done."""
+        return self.step_done >= self.recipe.lessons
+
+    def step(self) -> SftStep:
+        """Train on the next lesson.
+
+        Raises:
+            LiftError: the loss is not finite; nothing was changed.
+        """
+        began = time.perf_counter()
+        lesson = self._writer.write(self.step_done)
+        packed = pack(lesson.rows, self._host.base.device)
+        with self._host.training(SLOT):
+            self._optimizer.zero_grad(set_to_none=True)
+            loss = packed_losses(self._host.model, packed).mean()
+            if not torch.isfinite(loss):
+                raise LiftError(
+                    "The training loss is no longer a number. Try a smaller learning rate.",
+                    code="diverged",
+                )
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._host.parameters(SLOT), self.recipe.gradient_clip)
+            for group in self._optimizer.param_groups:
+                group["lr"] = self.recipe.rate(self.step_done)
+            self._optimizer.step()
+        self.step_done += 1
+        seconds = time.perf_counter() - began
+        self.pace.add(packed.ids.shape[1], seconds)
+        return SftStep(self.step_done, loss.item(), packed.ids.shape[1], seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs besides the recipe and the documents."""
+        return {
+            "step": self.step_done,
+            "adapter": self._host.state(SLOT),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue where `state()` was taken."""
+        self._host.load_state(SLOT, state["adapter"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step_done = int(state["step"])
+
+
+def measure(host: AdapterHost, lessons: Sequence[Lesson], *, trained: bool) -> dict[str, float]:
+    """Mean negative log-likelihood by kind of lesson, each row counting once, in nats a token.
+
+    Args:
+        host: the model, and the start in its slot.
+        lessons: of documents that were not trained on.
+        trained: with the start on, or the base model alone.
+    """
+    found = defaultdict(list)
+    with host.active(SLOT) if trained else host.disabled():
+        for lesson in lessons:
+            packed = pack(lesson.rows, host.base.device)
+            losses = packed_losses(host.model, packed)
+            for number, kind in enumerate(lesson.kinds):
+                found[kind].append(losses[packed.row == number].mean().item())
+    return {kind: round(fmean(values), 4) for kind, values in sorted(found.items())}

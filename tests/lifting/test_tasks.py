@@ -1,0 +1,221 @@
+"""Auxiliary tasks: written from extracts, filtered, stored before they are learned."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lift_app.errors import CallerError
+from lift_app.lifting.auxiliary import add_gradients
+from lift_app.lifting.distillation import divergence, teach
+from lift_app.lifting.framing import prefix_tokens
+from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.segments import cut_segments
+from lift_app.lifting.task_writer import TaskWriter, held
+from lift_app.lifting.tasks import Extract, Task, TaskFile, extracts_of, plain_tasks, sentences_in
+from lift_app.lifting.trainer import Trainer
+from lift_app.models.base_model import BaseModel
+from lift_app.models.device import Choice
+from lift_app.models.identity import identify
+from lift_app.models.lora import AdapterHost
+from lift_app.models.tokens import load_tokenizer
+from lift_app.reading.book import Book, Page, Report
+from lift_app.settings import Settings
+
+FIRST = (
+    "In 1910 the keeper Orla Venn lit seven lanterns. The harbour was dark that night. "
+    "She told Tobias Rook about the storm. He wrote 42 lines in the book of the tower. "
+)
+SECOND = (
+    "Then the bell of Quell broke in two. Everyone heard it fall into the sea. "
+    "The baker Tobias Rook wept for it. Orla Venn mended it with copper from a kettle. "
+)
+BOOK = Book(
+    id="b" * 64,
+    title="Lanterns",
+    author="",
+    pages=(Page(1, "1", FIRST * 3, 0), Page(2, "2", SECOND * 3, 0), Page(3, "3", "The end.", 0)),
+    chapters=(),
+    report=Report("text", 3, 100),
+)
+RECIPE = Recipe(segment_length=64, stride=64, rank=4, alpha=8, task_weight=1.0, learning_rate=1e-2)
+
+
+@pytest.fixture
+def host(tiny_model: Path, tiny_settings: Settings) -> AdapterHost:
+    choice = Choice("cpu", "fp32", None, "a test")
+    return AdapterHost(BaseModel.load(identify(tiny_model, tiny_settings), choice, tiny_settings))
+
+
+@pytest.fixture
+def writer(host: AdapterHost) -> TaskWriter:
+    return TaskWriter(host, BOOK.title, extracts_of(BOOK), seed=0)
+
+
+def test_extracts_are_pieces_of_a_page_long_enough_to_ask_of() -> None:
+    extracts = extracts_of(BOOK)
+    assert [extract.number for extract in extracts] == list(range(len(extracts)))
+    assert {extract.page for extract in extracts} == {1, 2}  # the third page says too little
+    assert all(extract.text in BOOK.pages[extract.page - 1].text for extract in extracts)
+
+
+@given(seed=st.integers(0, 200))
+def test_plain_tasks_are_answered_by_their_extract(seed: int) -> None:
+    first, second = Extract(0, 1, FIRST), Extract(1, 2, SECOND)
+    tasks = {task.kind: task for task in plain_tasks(first, second, random.Random(seed))}
+    assert set(tasks) == {"cloze", "next", "order"}
+    sentence = tasks["cloze"].question.split("“")[1].rstrip("”")
+    assert sentence.replace("___", tasks["cloze"].answer[:-1]) in FIRST
+    said = tasks["next"].question.split("“")[1].split("”")[0]
+    assert f"{said} {tasks['next'].answer}" in FIRST
+    assert tasks["order"].answer == sentences_in(FIRST)[0]
+    assert tasks["order"].answer in tasks["order"].question
+
+
+def test_a_text_without_names_or_sentences_gives_what_it_can() -> None:
+    assert plain_tasks(Extract(0, 1, "no sentence here"), None, random.Random(0)) == []
+    only = plain_tasks(
+        Extract(0, 1, "It rained on the town. It never stopped that night."), None, random.Random(0)
+    )
+    assert [task.kind for task in only] == ["next"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "good"),
+    [
+        ("Seven lanterns.", True),
+        ("A kettle.", False),
+        ("Of the.", False),
+        ("42.", True),
+        ("", False),
+    ],
+)
+def test_an_answer_must_stand_in_the_extract(answer: str, good: bool) -> None:
+    assert held(answer, FIRST) == good
+
+
+def test_tasks_are_stored_whole_and_read_again(tmp_path: Path) -> None:
+    file = TaskFile(tmp_path / "deep" / "tasks.jsonl")
+    assert file.groups == []
+    file.add([Task("cloze", "What\u2028now?", "Seven.", 3)])
+    file.add([])
+    again = TaskFile(tmp_path / "deep" / "tasks.jsonl")
+    assert again.groups == file.groups == [(Task("cloze", "What\u2028now?", "Seven.", 3),), ()]
+    assert again.questions == {"what\u2028now?"}
+    assert len((tmp_path / "deep" / "tasks.jsonl").read_text().split("\n")) == 3
+    assert json.loads((tmp_path / "deep" / "tasks.jsonl").read_text().split("\n")[1]) == []
+
+
+def test_groups_follow_from_the_seed_and_are_never_asked_twice(writer: TaskWriter) -> None:
+    assert writer.write(1, set()) == writer.write(1, set())
+    tasks = writer.write(0, set())
+    assert {task.extract for task in tasks} == {tasks[0].extract}  # a group is one extract's
+    assert writer.write(0, {task.question.lower() for task in tasks}) == []
+
+
+def test_what_a_start_asks_is_kept_only_if_it_is_worth_it(
+    writer: TaskWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract = extracts_of(BOOK)[0]
+
+    def say(text: str) -> list[Task]:
+        from lift_app.models.generation import Generated
+
+        monkeypatch.setattr(
+            "lift_app.lifting.task_writer.generate",
+            lambda *a, **k: Generated(text, 1, 0.0, 1.0, False),
+        )
+        return writer._ask(extract)
+
+    monkeypatch.setattr(writer, "_gain", lambda task: 1.0)
+    assert say("How many lanterns?\nSeven lanterns.") == [
+        Task("question", "How many lanterns?", "Seven lanterns.", 0)
+    ]
+    assert say("How many lanterns?") == []  # no answer
+    assert say("How many lanterns.\nSeven lanterns.") == []  # no question
+    assert say("Who wept?\nThe emperor of China.") == []  # made up
+    monkeypatch.setattr(writer, "_gain", lambda task: 0.1)
+    assert say("How many lanterns?\nSeven lanterns.") == []  # known without the book
+
+
+def test_a_student_equal_to_its_teacher_has_no_distance() -> None:
+    logits = torch.randn(5, 40)
+    peaked = logits.clone()
+    peaked[:, 16:] = -1e4  # all of the teacher's mass is among the tokens that are kept
+    assert torch.allclose(divergence(peaked, teach(peaked)), torch.zeros(5), atol=1e-4)
+    assert (divergence(logits.flip(-1), teach(logits)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"task_weight": 1.0},
+        {"task_weight": 1.0, "open_book": True},
+        {"distillation_weight": 1.0},
+        {"retention_weight": 1.0},
+        {
+            "task_weight": 0.5,
+            "open_book": True,
+            "distillation_weight": 1.0,
+            "retention_weight": 1.0,
+        },
+    ],
+)
+def test_each_loss_is_learned(
+    host: AdapterHost, writer: TaskWriter, weights: dict[str, float]
+) -> None:
+    recipe = Recipe(**weights)  # type: ignore[arg-type]
+    tasks = writer.write(0, set())
+    rows = [writer.rows(tasks, open_book=o) for o in (True, False)]
+    host.reset("lift", 4, 8, seed=0)
+    with torch.no_grad():  # a fresh adapter is its own teacher
+        for parameter in host.parameters("lift"):
+            parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.AdamW(host.parameters("lift"), lr=1e-2)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        losses.append(add_gradients(host, "lift", *rows, recipe))
+        optimizer.step()
+    assert losses[-1] < losses[0]
+
+
+def test_a_step_learns_text_and_tasks_together(host: AdapterHost, writer: TaskWriter) -> None:
+    encoding = load_tokenizer(host.base.identity.path).encode(BOOK.text, add_special_tokens=False)
+    segments = cut_segments(encoding.offsets, 64, 64)
+
+    def first_update(tasks: list[Task]) -> dict[str, torch.Tensor]:
+        trainer = Trainer(host, "lift", encoding.ids, segments, RECIPE)
+        rows = [writer.rows(tasks, open_book=o) for o in (True, False)]
+        trainer.step(*rows)
+        return host.state("lift")
+
+    plain, mixed = first_update([]), first_update(writer.write(0, set()))
+    assert any(not torch.equal(plain[name], mixed[name]) for name in plain)
+
+
+def test_the_context_framing_puts_head_and_tail_before_a_segment(host: AdapterHost) -> None:
+    recipe = Recipe(framing="context", context_tokens=80)
+    text = host.base.tokenizer.decode(prefix_tokens(host.base, recipe, BOOK))
+    assert FIRST[:30] in text
+    assert "The end." in text
+    assert text.endswith("From the book:\n")
+
+
+def test_a_recipe_refuses_impossible_weights() -> None:
+    for bad in (
+        {"task_weight": -1},
+        {"tasks_every": 0},
+        {"context_tokens": -1},
+        {"open_book": "x"},
+    ):
+        with pytest.raises(CallerError, match="Recipe"):
+            Recipe().with_values(bad)
+    assert Recipe().with_values({"open_book": "true"}).open_book
+    assert not Recipe().has_tasks
