@@ -10,15 +10,20 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from lift_app.errors import LiftError
 from lift_app.library import Job, Library
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
+from lift_app.lifting.guard import Guard
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.packing import Row
+from lift_app.lifting.probe import Probe
 from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import Segment, cut_segments
@@ -49,6 +54,8 @@ class LiftJob:
         self._trained_tokens = 0
         self._tasks: TaskFile | None = None
         self._writer: TaskWriter | None = None
+        self._guard: Guard | None = None
+        self._best: dict[str, Tensor] | None = None
 
     @property
     def can_answer(self) -> bool:
@@ -75,7 +82,6 @@ class LiftJob:
         self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
         prefix = prefix_tokens(self._host.base, recipe, book)
-        self._begin_tasks(book, recipe)
         trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
         saved = load_checkpoint(self.checkpoint_folder)
         if saved is not None:
@@ -83,6 +89,7 @@ class LiftJob:
             self._trained_seconds = saved["seconds"]
             self._trained_tokens = saved["tokens"]
         self.trainer = trainer
+        self._begin_tasks(book, recipe, saved)
         self._saved_at = time.monotonic()
         self._record(
             Progress(
@@ -99,10 +106,17 @@ class LiftJob:
             if self._tasks_to_write():
                 yield
             self._record_step(trainer.step(*self._task_rows()))
+            if self._guard is not None and self._guard.is_due(trainer.step_done):
+                yield
+                self._look(self._guard)
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
+            if self._guard is not None and self._guard.stops:
+                break
         self.save_checkpoint()
+        if self._best is not None:
+            self._host.load_state(SLOT, self._best)
         self._remember_speed(recipe)
         memory = Memory(self._host, SLOT, ids, segments, prefix)
         while not memory.finished:
@@ -114,12 +128,25 @@ class LiftJob:
         self._publish(memory.segment_losses())
         self._finish()
 
-    def _begin_tasks(self, book: Book, recipe: Recipe) -> None:
-        """Auxiliary tasks: those that were written before a kill, and who writes the next."""
-        extracts = extracts_of(book) if recipe.has_tasks else ()
-        if extracts:
+    def _begin_tasks(self, book: Book, recipe: Recipe, saved: dict[str, Any] | None) -> None:
+        """Guard and auxiliary tasks, as they were before a kill."""
+        assert self.trainer is not None
+        extracts = extracts_of(book)
+        if recipe.guard:
+            probe = Probe(self._host, book.title, extracts, recipe.seed)
+            self._guard = Guard(probe, SLOT, self.trainer.schedule.steps)
+            if saved is not None:
+                self._guard.load_state(saved["looks"])
+                self._best = saved["best"]
+        if extracts and recipe.has_tasks:
             self._tasks = TaskFile(self.checkpoint_folder / TASKS)
             self._writer = TaskWriter(self._host, book.title, extracts, recipe.seed)
+
+    def _look(self, guard: Guard) -> None:
+        """Let the guard look at the adapter, and keep its state if it is the best so far."""
+        assert self.trainer is not None
+        if guard.look(self.trainer.step_done):
+            self._best = self._host.state(SLOT)
 
     def _tasks_to_write(self) -> bool:
         """Write the tasks of the next step, if it has any that are not written yet.
@@ -157,6 +184,8 @@ class LiftJob:
             "trainer": self.trainer.state(),
             "seconds": self._trained_seconds,
             "tokens": self._trained_tokens,
+            "looks": self._guard.state() if self._guard else [],
+            "best": self._best,
         }
         save_checkpoint(self.checkpoint_folder, state)
         self._saved_at = time.monotonic()
@@ -234,11 +263,13 @@ class LiftJob:
         trainer = self.trainer
         self._record(Progress("saving", trainer.step_done, trainer.schedule.steps))
         known = list(segment_losses.values())
+        best = self._guard.best if self._guard else None
         summary = {
             "steps": trainer.step_done,
             "loss": round(sum(known) / len(known), 4) if known else None,
             "tokens_trained": self._trained_tokens,
             "seconds": round(self._trained_seconds, 1),
+            "guard": best.to_json() if best else None,
             "segments": [
                 None
                 if segment.index not in segment_losses

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 import torch
 
 from lift_app.lifting.packing import Row, pack, packed_losses
+from lift_app.lifting.probe import held_out
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
 from lift_app.models.generation import generate
 from lift_app.models.lora import AdapterHost
@@ -31,6 +32,8 @@ SHORT_WORDS = 3
 class TaskWriter:
     """Writes one group of tasks an extract, the extracts in an order that the seed draws.
 
+    Those that the probe measures memory by are left out.
+
     Args:
         host: the base model.
         title: title of the book.
@@ -45,7 +48,8 @@ class TaskWriter:
         self._title = title
         self._extracts = extracts
         self._seed = seed
-        self._order = list(range(len(extracts)))
+        kept = {extract.number for extract in held_out(extracts, seed)}
+        self._order = [extract.number for extract in extracts if extract.number not in kept]
         random.Random(f"{seed}/tasks").shuffle(self._order)
 
     def write(self, group: int, known: Collection[str]) -> list[Task]:

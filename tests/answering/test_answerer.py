@@ -23,6 +23,7 @@ from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
+from lift_app.models.starts import Start
 from lift_app.settings import Settings
 from lift_app.template import NOT_SAID
 
@@ -273,3 +274,18 @@ def test_an_answer_that_stands_on_nothing_is_taken_back(
     answer = ask(ASKED)
     assert answer.timing.first_token_seconds is not None  # it was written, and then taken back
     assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())
+
+
+@pytest.mark.usefixtures("believed")
+def test_a_start_that_would_rather_decline_declines(
+    ask: Ask, host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The likelier thing to say counts, not the likeliest first word."""
+    assert ask(ASKED).supported
+    start = Start("start", Path(), "", "", {})
+    monkeypatch.setattr(host.base, "identity", replace(host.base.identity, start=start))
+    for rival, supported in ((-1e6, True), (0.0, False)):
+        monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_, r=rival: r)
+        answer = ask(ASKED)
+        assert answer.supported == supported == bool(answer.citations)
+    assert answer.answer == NOT_SAID

@@ -147,6 +147,20 @@ def test_a_loop_is_broken() -> None:
     assert len(runs) == len(set(runs))
 
 
+def test_the_likelihoods_of_what_is_written_and_of_its_rival(host: AdapterHost) -> None:
+    prompt = host.base.chat_tokens([{"role": "user", "content": "How many lamps?"}])
+    rival = host.base.text_tokens("none at all")
+    options = {"tokenizer": host.base.tokenizer, "max_tokens": 6, "stop": threading.Event()}
+    options |= {"end_tokens": (), "on_text": lambda _: None}
+    plain = generate(host.model, prompt, **options)
+    written = generate(host.model, prompt, rival=rival, **options)
+    assert (written.text, written.likelihood) == (plain.text, pytest.approx(plain.likelihood))
+    assert plain.rival is None
+    logits = host.model(torch.tensor([prompt + rival])).logits[0].log_softmax(-1)
+    steps = [logits[len(prompt) - 1 + i, token].item() for i, token in enumerate(rival)]
+    assert written.rival == pytest.approx(sum(steps), rel=1e-4)
+
+
 def test_the_nll_is_that_of_the_answer_alone(host: AdapterHost) -> None:
     prompts = [
         host.base.chat_tokens([{"role": "user", "content": text}])

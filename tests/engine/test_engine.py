@@ -21,7 +21,7 @@ from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-LONG = {"segment_length": 64, "stride": 24, "epochs": 4, "rank": 2, "alpha": 4}
+LONG = {"segment_length": 64, "stride": 24, "epochs": 4, "rank": 2, "alpha": 4, "guard": False}
 SHORT = {**LONG, "epochs": 1, "segment_length": 128, "stride": 128}
 
 

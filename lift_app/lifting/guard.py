@@ -1,0 +1,102 @@
+"""Guard: keeps a lift from doing harm, and from going on for nothing.
+
+Looks at the adapter a few times during a lift, through a probe that the lift never trains on. The
+state that remembers most at a strength that does no harm is kept, the lift stops early when it
+gets no better, and that strength is the adapter's own from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lift_app.lifting.probe import Probe
+
+HARM = 0.01
+"""Most harm at the chosen strength: the NLL of prompts that are not about the book may rise by
+this share of itself."""
+STRENGTHS = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
+"""Strengths that are tried, from the highest down."""
+LOOKS = 4
+"""Looks in a lift, evenly apart; the last one is after the last step."""
+BETTER = 0.01
+"""By how much a look must be better than the best before it, in nats a token."""
+PATIENCE = 2
+"""Looks in a row that are no better before the lift is stopped."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one look found."""
+
+    step: int
+    """Steps finished at that time."""
+    strength: float
+    """The highest strength of `STRENGTHS` that does no harm."""
+    harm: float
+    """At that strength."""
+    memory: float
+    """At that strength: NLL of tasks about the book beside the base, below 0 is better."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, numbers rounded to four places."""
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+class Guard:
+    """The looks of one lift.
+
+    Args:
+        probe: what is looked at.
+        slot: the adapter that learns.
+        steps: optimizer steps of the whole lift.
+    """
+
+    def __init__(self, probe: Probe, slot: str, steps: int) -> None:
+        self._probe = probe
+        self._slot = slot
+        self._due = {max(1, round(steps * look / LOOKS)) for look in range(1, LOOKS + 1)}
+        self.verdicts: list[Verdict] = []
+
+    def is_due(self, step: int) -> bool:
+        """Whether to look after step `step`."""
+        return step in self._due
+
+    def look(self, step: int) -> bool:
+        """Look at the adapter; returns whether it is the best so far."""
+        before = self.best
+        tried = self.verdicts[-1].strength if self.verdicts else STRENGTHS[0]
+        # Harm grows with every step that is not held back, so no look begins at the very top again.
+        start = max(0, STRENGTHS.index(tried) - 1)
+        for strength in STRENGTHS[start:]:
+            found = self._probe.measure(self._slot, strength)
+            if found.harm <= HARM or strength == STRENGTHS[-1]:
+                break
+        verdict = Verdict(step, strength, found.harm, found.memory)
+        self.verdicts.append(verdict)
+        return before is None or verdict.memory < before.memory - BETTER
+
+    @property
+    def best(self) -> Verdict | None:
+        """The look that remembered most; of two that are about as good, the earlier."""
+        best: Verdict | None = None
+        for verdict in self.verdicts:
+            if best is None or verdict.memory < best.memory - BETTER:
+                best = verdict
+        return best
+
+    @property
+    def stops(self) -> bool:
+        """Whether going on is for nothing."""
+        best = self.best
+        if best is None:
+            return False
+        return len(self.verdicts) - 1 - self.verdicts.index(best) >= PATIENCE
+
+    def state(self) -> list[dict[str, Any]]:
+        """What a resumed lift needs."""
+        return [asdict(verdict) for verdict in self.verdicts]
+
+    def load_state(self, state: list[dict[str, Any]]) -> None:
+        """Continue where `state()` was taken."""
+        self.verdicts = [Verdict(**verdict) for verdict in state]

@@ -1,0 +1,111 @@
+"""Probe: what a lift must not harm, and what it is for, measured while it runs.
+
+Reading and general prompts that come with the project show harm; cloze tasks on the book, which
+the lift never trains on, show memory. Both as negative log-likelihoods beside those of the base,
+so one number each says what the adapter does at some strength.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from statistics import fmean
+
+import torch
+
+from lift_app.lifting.packing import Packed, Row, pack, packed_losses
+from lift_app.lifting.tasks import Extract, Task, plain_tasks
+from lift_app.models.base_model import BaseModel
+from lift_app.models.lora import AdapterHost
+from lift_app.template import Message, ask, instruct
+
+OTHER_BOOK = "A Handbook"
+"""Title in the prompts that are not about the book."""
+MOST_EXTRACTS = 8
+"""Extracts of the book that are kept for the probe; at most a quarter of them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an adapter does, as means of NLL differences to the base, in nats a token."""
+
+    harm: float
+    """On reading and general prompts; above 0 is worse than the base, as a share of its NLL."""
+    memory: float
+    """On tasks about the book; below 0 is better than the base."""
+
+
+class Probe:
+    """Prompts held out from a lift, with the base's likelihoods.
+
+    Args:
+        host: the base model; its adapters are left as they are.
+        title: title of the book.
+        extracts: of the book; may be empty, and then only harm is measured.
+        seed: of the choice of tasks.
+    """
+
+    def __init__(
+        self, host: AdapterHost, title: str, extracts: Sequence[Extract], seed: int
+    ) -> None:
+        self._host = host
+        base = host.base
+        data = json.loads(
+            resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
+        )
+        reading = [
+            row(base, [instruct(OTHER_BOOK)], ask(q["question"], [q["passage"]]), q["answer"])
+            for q in data["reading"]
+        ]
+        general = [row(base, [], q["question"], q["answer"]) for q in data["general"]]
+        self._harm = [pack(rows, base.device) for rows in (reading, general)]
+        tasks = _tasks(held_out(extracts, seed), seed)
+        rows = [row(base, [instruct(title)], ask(t.question), t.answer) for t in tasks]
+        self._memory = [pack(rows, base.device)] if rows else []
+        with host.disabled() as model:
+            self._base_harm, self._base_memory = self._nll(model)
+
+    def measure(self, slot: str, strength: float = 1.0) -> Measured:
+        """What the adapter in `slot` does at a strength."""
+        with self._host.active(slot, strength) as model:
+            harm, memory = self._nll(model)
+        return Measured(harm / self._base_harm - 1, memory - self._base_memory)
+
+    def _nll(self, model: torch.nn.Module) -> tuple[float, float]:
+        harm, memory = (
+            [value for packed in group for value in _answers(model, packed)]
+            for group in (self._harm, self._memory)
+        )
+        return fmean(harm), fmean(memory) if memory else 0.0
+
+
+def held_out(extracts: Sequence[Extract], seed: int) -> list[Extract]:
+    """Extracts all over the book that a lift writes no tasks about; its text it does learn."""
+    count = min(MOST_EXTRACTS, len(extracts) // 4)
+    chosen = random.Random(f"{seed}/probe").sample(extracts, count)
+    return sorted(chosen, key=lambda extract: extract.number)
+
+
+def _tasks(extracts: Sequence[Extract], seed: int) -> list[Task]:
+    return [
+        task
+        for extract in extracts
+        for task in plain_tasks(extract, None, random.Random(f"{seed}/probe/{extract.number}"))
+        if task.kind == "cloze"
+    ]
+
+
+def row(base: BaseModel, before: list[Message], request: str, answer: str) -> Row:
+    """A prompt and its answer as token ids."""
+    prompt = base.chat_tokens([*before, {"role": "user", "content": request}])
+    return Row(tuple(prompt), (*base.text_tokens(answer), base.tokenizer.eos_token_id))
+
+
+def _answers(model: torch.nn.Module, packed: Packed) -> list[float]:
+    with torch.no_grad():
+        losses = packed_losses(model, packed)
+    rows = int(packed.row.max()) + 1
+    return [losses[packed.row == number].mean().item() for number in range(rows)]

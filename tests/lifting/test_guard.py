@@ -1,0 +1,106 @@
+"""Guard: keeps the best state at a strength that does no harm, and stops what goes nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lift_app.lifting.guard import HARM, LOOKS, PATIENCE, STRENGTHS, Guard, Verdict
+from lift_app.lifting.probe import MOST_EXTRACTS, Measured, Probe, held_out
+from lift_app.lifting.task_writer import TaskWriter
+from lift_app.lifting.tasks import Extract
+from lift_app.models.base_model import BaseModel
+from lift_app.models.device import Choice
+from lift_app.models.identity import identify
+from lift_app.models.lora import AdapterHost
+from lift_app.settings import Settings
+
+EXTRACTS = [
+    Extract(n, 1, f"In 19{n:02} the keeper Orla Venn lit {n} lanterns. She told Tobias Rook of it.")
+    for n in range(20)
+]
+
+
+class FakeProbe:
+    """Harm in proportion to the strength; memory as the script says, look by look."""
+
+    def __init__(self, harm: list[float], memory: list[float]) -> None:
+        self.harm, self.memory = harm, memory
+        self.look = 0
+
+    def measure(self, slot: str, strength: float = 1.0) -> Measured:
+        return Measured(self.harm[self.look] * strength, self.memory[self.look])
+
+
+def looks(harm: list[float], memory: list[float]) -> tuple[Guard, list[bool]]:
+    probe = FakeProbe(harm, memory)
+    guard = Guard(probe, "lift", steps=100)  # type: ignore[arg-type]
+    better = []
+    for number in range(len(memory)):
+        probe.look = number
+        better.append(guard.look(25 * (number + 1)))
+    return guard, better
+
+
+@pytest.fixture
+def host(tiny_model: Path, tiny_settings: Settings) -> AdapterHost:
+    choice = Choice("cpu", "fp32", None, "a test")
+    return AdapterHost(BaseModel.load(identify(tiny_model, tiny_settings), choice, tiny_settings))
+
+
+def test_the_highest_strength_without_harm_is_chosen() -> None:
+    for harm in (0.0, 0.012, 0.03, 5.0):
+        guard, _ = looks([harm], [-1.0])
+        assert guard.best is not None
+        allowed = [s for s in STRENGTHS if harm * s <= HARM]
+        assert guard.best.strength == (allowed[0] if allowed else STRENGTHS[-1])
+
+
+def test_the_best_state_is_kept_and_a_lift_that_gets_no_better_is_stopped() -> None:
+    guard, better = looks([0.0] * 4, [-0.5, -0.8, -0.79, -0.3])
+    assert better == [True, True, False, False]
+    assert guard.best == Verdict(50, 1.0, 0.0, -0.8)
+    assert guard.stops
+    assert PATIENCE == 2
+    going, _ = looks([0.0] * 3, [-0.5, -0.5, -0.9])
+    assert not going.stops
+    assert not Guard(FakeProbe([], []), "lift", 8).stops  # type: ignore[arg-type]
+
+
+def test_looks_are_evenly_apart_and_the_last_is_at_the_end() -> None:
+    guard = Guard(FakeProbe([], []), "lift", steps=62)  # type: ignore[arg-type]
+    due = [step for step in range(1, 63) if guard.is_due(step)]
+    assert len(due) == LOOKS
+    assert due[-1] == 62
+    assert Guard(FakeProbe([], []), "lift", steps=1).is_due(1)  # type: ignore[arg-type]
+
+
+def test_a_resumed_guard_remembers_its_looks() -> None:
+    guard, _ = looks([0.0] * 2, [-0.5, -0.8])
+    again = Guard(FakeProbe([], []), "lift", steps=100)  # type: ignore[arg-type]
+    again.load_state(guard.state())
+    assert again.best == guard.best
+
+
+def test_the_probe_sees_harm_and_memory_and_no_adapter_is_neither(host: AdapterHost) -> None:
+    probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
+    host.reset("lift", 4, 8, seed=0)
+    assert probe.measure("lift") == Measured(0.0, 0.0)  # a fresh adapter changes nothing
+    with torch.no_grad():
+        for parameter in host.parameters("lift"):
+            parameter.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
+    strong, weak = probe.measure("lift"), probe.measure("lift", 0.1)
+    assert abs(strong.harm) > abs(weak.harm) > 0
+    assert strong.memory != 0
+    assert Probe(host, "Lanterns", [], seed=0).measure("lift").memory == 0
+
+
+def test_no_task_is_written_about_what_the_probe_asks(host: AdapterHost) -> None:
+    kept = {extract.number for extract in held_out(EXTRACTS, 0)}
+    assert len(kept) == min(MOST_EXTRACTS, len(EXTRACTS) // 4)
+    writer = TaskWriter(host, "Lanterns", EXTRACTS, seed=0)
+    asked = {task.extract for group in range(40) for task in writer.write(group, set())}
+    assert asked == set(range(20)) - kept
+    assert held_out(EXTRACTS[:3], 0) == []
