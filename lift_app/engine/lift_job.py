@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lift_app.errors import LiftError
-from lift_app.library import Job, Library
+from lift_app.library import Job, Library, effects, folders
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
@@ -199,7 +199,12 @@ class LiftJob:
             ],
         }
         staged = self._library.adapters.staging_folder(self.job.key)
-        self._host.save(SLOT, staged)
+        try:
+            with folders.explained("The adapter could not be written"):
+                self._host.save(SLOT, staged)
+        except BaseException:
+            effects.remove(staged)
+            raise
         self._library.adapters.publish(
             self.job.key,
             staged,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lift_app.errors import Busy, LiftError
-from lift_app.library import folders, schema
+from lift_app.library import effects, folders, schema
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -50,7 +50,7 @@ class Database:
         self._lock = threading.RLock()
         self._writer: sqlite_utils.Database | None = None
         with folders.explained("The library could not be opened"):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            effects.make_folder(path.parent)
         with self._explained():
             if self._needs_migration():
                 self._migrate()
@@ -95,7 +95,10 @@ class Database:
                     yield database
                 database.commit()
             except BaseException:
-                database.rollback()
+                try:
+                    database.rollback()
+                except sqlite3.Error:
+                    self.close()  # a closed connection has no transaction that could stay open
                 raise
 
     def empty_log(self) -> None:
@@ -119,7 +122,11 @@ class Database:
             import sqlite_utils
 
             connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=effects.Connection,
             )
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
