@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lift_app import cards
 from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
+from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
-from lift_app.library import BookRow, Library
+from lift_app.library import BookRow
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.models.catalogue import canonical_name
 from lift_app.models.device import choose_device
@@ -46,7 +47,7 @@ class Reader:
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=canonical_name(settings.model))
-        self.library = Library.open(self.settings)
+        self.library = open_library(self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
         self._lifts = Lifts(self.library, self.settings, self._access)

@@ -58,12 +58,17 @@ def models_command(fetch: bool, model: str | None, as_json: bool) -> None:
 
 
 @click.command("doctor")
+@click.option("--repair", is_flag=True, help="Mend the library first, where it is damaged.")
 @json_option
 @reports_errors
-def doctor_command(as_json: bool) -> None:
+def doctor_command(repair: bool, as_json: bool) -> None:
     """Check the library, the model and this machine."""
     from lift_app.doctor import examine
 
+    if repair:
+        from lift_app.engine.recovery import repair as repair_library
+
+        repair_library(Settings.from_environment())
     with Reader() as reader:
         findings = examine(reader)
     if as_json:

@@ -43,12 +43,12 @@ class HomeLock:
 
     def acquire(self) -> bool:
         """Try to become the owner; never waits."""
-        try:
-            with folders.explained("The library cannot be locked"):
-                effects.announce("open", self._lock.lock_file)
+        with folders.explained("The library cannot be locked"):
+            effects.announce("open", self._lock.lock_file)
+            try:
                 self._lock.acquire(timeout=0)
-        except Timeout:
-            return False
+            except Timeout:
+                return False
         effects.remove(self._card)  # a killed owner leaves its card behind
         return True
 

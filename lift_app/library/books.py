@@ -225,6 +225,9 @@ class Books:
             doomed = [self._settings.adapters / key for (key,) in adapters]
             doomed += [self._settings.checkpoints / job for (job,) in jobs.fetchall()]
             doomed.append(quarantine_of(self._settings, self._owner, book_id))
+            asides = folders.subfolders(self._settings.home / "damaged")
+            doomed += [aside / "books" / book_id for aside in asides]
+            doomed += [aside / "adapters" / key for aside in asides for (key,) in adapters]
             database.execute("DELETE FROM books WHERE owner = ? AND id = ?", mine)
             drop_unused_recipes(database)
             purge_deleted(database)
@@ -236,7 +239,7 @@ class Books:
                     doomed.append(self._sources.folder(book_id))
                 folders.discard(doomed, "The book")
         finally:
-            self._db.empty_log()
+            self._db.forget_deleted()
 
     def sweep(self) -> list[str]:
         """Remove files that no owner's row names; return the names of their folders."""
