@@ -6,6 +6,7 @@ Importing this module is cheap: torch comes in only with the engine's thread.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,7 @@ class Reader:
             UnreadableFile: the file cannot become a book; nothing was stored.
         """
         path = Path(path).expanduser()
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (Path's own fails on names that are too long)
             raise CallerError(f"There is no file {path}.", code="no_such_file")
         book = self._files.read(path, encoding=encoding, title=title)
         tokens, exact = self._count_tokens(book.text)

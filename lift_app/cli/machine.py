@@ -88,6 +88,7 @@ def doctor_command(repair: bool, as_json: bool) -> None:
 def serve_command(port: int | None, host: str | None, open_browser: bool) -> None:
     """Open the app."""
     from lift_app.ui.app import serve
+    from lift_app.ui.security import exposure
 
     settings = Settings.from_environment()
     settings = replace(
@@ -95,6 +96,8 @@ def serve_command(port: int | None, host: str | None, open_browser: bool) -> Non
         port=settings.port if port is None else port,
         host=settings.host if host is None else host,
     )
+    if word := exposure(settings.host):
+        note(word)
     close_on_sigterm()
     with Reader(settings, preload=True) as reader:
         serve(

@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -371,7 +372,26 @@ class _Either(threading.Event):
 
 
 def _unexpected(what: str, error: Exception) -> LiftError:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        _release_memory(error)
+        return LiftError(
+            f"{what}: there is not enough memory for it. Nothing that was saved is lost. Close "
+            "other programs that use it, or choose a smaller model or a quicker recipe.",
+            code="out_of_memory",
+        )
     return LiftError(
         f"{what} because of an unexpected error ({type(error).__name__}: {error}). "
         "Nothing that was saved is lost; `lift doctor` checks the library."
     )
+
+
+def _release_memory(error: Exception) -> None:
+    """Give back what failed work still holds, so that the next question finds room."""
+    import gc
+
+    import torch
+
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -277,7 +277,8 @@ class Adapters:
         """All adapters, the newest first."""
         with self._db.read() as connection:
             rows = connection.execute(
-                f"{_SELECT} WHERE owner = ? ORDER BY created DESC, adapters.rowid DESC",
+                # Not by time: a clock that is set back must not make the newest one old.
+                f"{_SELECT} WHERE owner = ? ORDER BY adapters.rowid DESC",
                 [self._owner],
             )
             return [_adapter_row(row) for row in rows]

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from lift_app.cli.output import close_on_sigterm
 from lift_app.library import effects
 from lift_app.reader import Reader
 from lift_app.settings import Settings
@@ -51,6 +52,15 @@ def lift(settings: Settings, story: Path, values: dict[str, Any], die_at: int | 
     with effects.announced_to(listener), Reader(settings) as reader:
         book = reader.add(story)
         list(reader.tune(book["id"], values=values))
+
+
+def lift_until_told(settings: Settings, story: Path, values: dict[str, Any]) -> None:
+    """Add and lift a book as the command does: SIGTERM ends it with a checkpoint."""
+    close_on_sigterm()
+    try:
+        lift(settings, story, values, None)
+    except KeyboardInterrupt:
+        os._exit(130)
 
 
 def _quiet(work: Any, *arguments: Any) -> None:
