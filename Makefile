@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test check screenshots clean
+.PHONY: install model run test check soak screenshots clean
 
 install: .venv/installed
 
@@ -26,6 +26,11 @@ check: install
 
 test: check model
 	$(BIN)/python -m pytest
+
+# The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files.
+soak: model
+	LIFT_SOAK=$$(date +%s) $(BIN)/python -m pytest -s -v --timeout 7200 \
+		-m 'faults or hostile or isolation'
 
 screenshots: model
 	LIFT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/ui/test_screenshots.py

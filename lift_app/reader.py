@@ -6,6 +6,7 @@ Importing this module is cheap: torch comes in only with the engine's thread.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from lift_app import cards
 from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
+from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
-from lift_app.library import BookRow, Library
+from lift_app.library import BookRow
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.models.catalogue import split_start
 from lift_app.models.device import choose_device
@@ -48,7 +50,7 @@ class Reader:
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=reference(settings.model, settings.start))
-        self.library = Library.open(self.settings)
+        self.library = open_library(self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
         self._lifts = Lifts(self.library, self.settings, self._access)
@@ -88,7 +90,7 @@ class Reader:
             UnreadableFile: the file cannot become a book; nothing was stored.
         """
         path = Path(path).expanduser()
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (Path's own fails on names that are too long)
             raise CallerError(f"There is no file {path}.", code="no_such_file")
         book = self._files.read(path, encoding=encoding, title=title)
         tokens, exact = self._count_tokens(book.text)

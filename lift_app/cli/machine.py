@@ -58,12 +58,17 @@ def models_command(fetch: bool, model: str | None, as_json: bool) -> None:
 
 
 @click.command("doctor")
+@click.option("--repair", is_flag=True, help="Mend the library first, where it is damaged.")
 @json_option
 @reports_errors
-def doctor_command(as_json: bool) -> None:
+def doctor_command(repair: bool, as_json: bool) -> None:
     """Check the library, the model and this machine."""
     from lift_app.doctor import examine
 
+    if repair:
+        from lift_app.engine.recovery import repair as repair_library
+
+        repair_library(Settings.from_environment())
     with Reader() as reader:
         findings = examine(reader)
     if as_json:
@@ -83,6 +88,7 @@ def doctor_command(as_json: bool) -> None:
 def serve_command(port: int | None, host: str | None, open_browser: bool) -> None:
     """Open the app."""
     from lift_app.ui.app import serve
+    from lift_app.ui.security import exposure
 
     settings = Settings.from_environment()
     settings = replace(
@@ -90,6 +96,8 @@ def serve_command(port: int | None, host: str | None, open_browser: bool) -> Non
         port=settings.port if port is None else port,
         host=settings.host if host is None else host,
     )
+    if word := exposure(settings.host):
+        note(word)
     close_on_sigterm()
     with Reader(settings, preload=True) as reader:
         serve(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 0.3
 """How often an idle engine looks for jobs that other processes queued."""
+
+PATIENCE_SECONDS = 5.0
+"""How long the library may refuse to be written before those who wait are told."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -86,6 +91,7 @@ class Engine:
         self._lift: LiftJob | None = None
         self._turns: Iterator[None] | None = None
         self._failed: dict[str, LiftError] = {}
+        self._trouble: tuple[float, LiftError] | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lift-engine", daemon=True)
         self.model_state = ModelState("absent", "The model is loaded when it is first needed.")
@@ -142,6 +148,13 @@ class Engine:
         self._awake.set()
         return done
 
+    @property
+    def trouble(self) -> LiftError | None:
+        """Why nothing could be done for `PATIENCE_SECONDS`, as when the disk is full."""
+        if self._trouble is None or time.monotonic() - self._trouble[0] < PATIENCE_SECONDS:
+            return None
+        return self._trouble[1]
+
     def is_lifting(self, key: str) -> bool:
         """True while a lift of that key has learned at least one step."""
         lift = self._lift
@@ -171,9 +184,14 @@ class Engine:
             answered = self._waiting_turn()
             self._settle_failed()
             lifted = self._takes_jobs.is_set() and self._lift_turn()
-        except Exception:  # the library cannot be written, say: keep the thread, try again
-            log.exception("A turn could not be taken")
+        except Exception as error:  # the library cannot be written, say: keep the thread, try again
+            if self._trouble is None:
+                log.exception("A turn could not be taken")
+                if not isinstance(error, LiftError):
+                    error = _unexpected("Nothing can be learned", error)
+                self._trouble = (time.monotonic(), error)
             return False
+        self._trouble = None
         return answered or lifted
 
     def _refuse_waiting(self) -> None:
@@ -354,7 +372,26 @@ class _Either(threading.Event):
 
 
 def _unexpected(what: str, error: Exception) -> LiftError:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        _release_memory(error)
+        return LiftError(
+            f"{what}: there is not enough memory for it. Nothing that was saved is lost. Close "
+            "other programs that use it, or choose a smaller model or a quicker recipe.",
+            code="out_of_memory",
+        )
     return LiftError(
         f"{what} because of an unexpected error ({type(error).__name__}: {error}). "
         "Nothing that was saved is lost; `lift doctor` checks the library."
     )
+
+
+def _release_memory(error: Exception) -> None:
+    """Give back what failed work still holds, so that the next question finds room."""
+    import gc
+
+    import torch
+
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

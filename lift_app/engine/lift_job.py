@@ -6,7 +6,6 @@ happened until then survives a kill up to the last checkpoint.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from lift_app.errors import LiftError
-from lift_app.library import Job, Library
+from lift_app.library import Job, Library, effects, folders
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
@@ -278,9 +277,15 @@ class LiftJob:
             ],
         }
         staged = self._library.adapters.staging_folder(self.job.key)
-        self._host.save(SLOT, staged)
-        if self._tasks is not None:
-            shutil.copyfile(self.checkpoint_folder / TASKS, staged / TASKS)
+        try:
+            with folders.explained("The adapter could not be written"):
+                self._host.save(SLOT, staged)
+                if self._tasks is not None:
+                    tasks = (self.checkpoint_folder / TASKS).read_bytes()
+                    effects.write_file(staged / TASKS, [tasks])
+        except BaseException:
+            effects.remove(staged)
+            raise
         self._library.adapters.publish(
             self.job.key,
             staged,

@@ -64,7 +64,8 @@ class Lifts:
         Takes the model over if the process that was lifting dies.
 
         Raises:
-            LiftError: the lift failed.
+            LiftError: the lift failed, or the library cannot be written (the lift goes on once it
+                can).
             Stopped: it was paused or cancelled.
         """
         last: dict[str, Any] = {}
@@ -75,8 +76,7 @@ class Lifts:
                 yield event
             if job.state in ENDED:
                 break
-            self._access.own(lifting=True)
-            time.sleep(POLL_SECONDS)
+            self._wait(lifting=True)
         if job.state == "failed":
             raise LiftError(job.error_message or "The lift failed.", code=job.error_code)
         if job.state != "done":
@@ -114,8 +114,14 @@ class Lifts:
                 continue  # it has just finished
             while self._library.jobs.get(job.id).state not in ENDED:
                 # Without an owner nobody would follow; a new one settles what was left.
-                self._access.own(lifting=False)
-                time.sleep(POLL_SECONDS)
+                self._wait(lifting=False)
+
+    def _wait(self, *, lifting: bool) -> None:
+        """Give the engine a moment. Raises what keeps it from working, if it is here."""
+        engine = self._access.own(lifting=lifting)
+        if engine is not None and engine.trouble is not None:
+            raise engine.trouble
+        time.sleep(POLL_SECONDS)
 
     def _find(self, ref: str) -> Job:
         try:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lift_app.library import effects, folders
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -34,26 +36,26 @@ class HomeLock:
     """The lock of one `LIFT_HOME`."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
+        with folders.explained("The library's folder cannot be used"):
+            effects.make_folder(home)
         self._lock = FileLock(home / "engine.lock", thread_local=False)
         self._card = home / "engine.json"
 
     def acquire(self) -> bool:
         """Try to become the owner; never waits."""
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        self._card.unlink(missing_ok=True)  # a killed owner leaves its card behind
+        with folders.explained("The library cannot be locked"):
+            effects.announce("open", self._lock.lock_file)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                return False
+        effects.remove(self._card)  # a killed owner leaves its card behind
         return True
 
     def publish(self, owner: Owner) -> None:
         """Tell other processes of this user where to hand their work."""
-        fresh = self._card.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(owner), file)
-        fresh.replace(self._card)
+        with folders.explained("The process that owns the model cannot be announced"):
+            effects.replace_file(self._card, [json.dumps(asdict(owner)).encode()], mode=0o600)
 
     def owner(self) -> Owner | None:
         """The published owner, or None if there is none (yet)."""
@@ -65,5 +67,5 @@ class HomeLock:
     def release(self) -> None:
         """Stop being the owner."""
         if self._lock.is_locked:
-            self._card.unlink(missing_ok=True)
+            effects.remove(self._card)
             self._lock.release()

@@ -7,7 +7,6 @@ file in it. What is in the files is not known here.
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from lift_app.errors import LiftError, NotFound
-from lift_app.library import folders
+from lift_app.library import effects, folders
 from lift_app.library.books import quarantine_of
 from lift_app.library.database import Database, now
 from lift_app.library.recipes import drop_unused_recipes, keep_recipe
@@ -56,9 +55,14 @@ class Adapters:
         self._owner = owner
 
     def staging_folder(self, key: str) -> Path:
-        """Make an empty folder to write an adapter into, for `publish` to take."""
-        staged = folders.temporary(self._settings.adapters, key)
-        staged.mkdir(mode=0o700)
+        """Make an empty folder to write an adapter into, for `publish` to take.
+
+        Raises:
+            LiftError: it cannot be made.
+        """
+        with folders.explained("The adapter could not be put on the shelf"):
+            staged = folders.temporary(self._settings.adapters, key)
+            effects.make_folder(staged)
         return staged
 
     def find(self, key: str) -> AdapterRow | None:
@@ -125,7 +129,7 @@ class Adapters:
                 }
                 self._place(key, staged, values, recipe)
         finally:
-            shutil.rmtree(staged, ignore_errors=True)
+            effects.remove(staged)
         row = self.find(key)
         if row is None:
             raise NotFound("The book was deleted while its adapter was being put on the shelf.")
@@ -145,7 +149,8 @@ class Adapters:
         fault = _fault(self.folder(key), row.files)
         if fault is None:
             return row
-        with self._db.write() as database:
+        what = f"The adapter of this book is damaged ({fault}) and could not be put into quarantine"
+        with folders.explained(what), self._db.write() as database:
             database.execute("DELETE FROM adapters WHERE key = ?", [key])
             if self.folder(key).is_dir():
                 place = quarantine_of(self._settings, self._owner, row.book_id)
@@ -157,21 +162,23 @@ class Adapters:
         )
 
     def delete(self, key: str) -> None:
-        """Take an adapter off the shelf and remove its files. Raises NotFound."""
-        trash = folders.Trash()
-        try:
-            with self._db.write() as database:
-                deleted = database.execute(
-                    "DELETE FROM adapters WHERE key = ? AND owner = ?", [key, self._owner]
-                )
-                if deleted.rowcount == 0:
-                    raise NotFound(f"No adapter {key[:12]} is on the shelf.")
-                drop_unused_recipes(database)
-                trash.put(self.folder(key))
-        except BaseException:
-            trash.restore()
-            raise
-        trash.empty()
+        """Take an adapter off the shelf and remove its files.
+
+        Raises:
+            NotFound: no such adapter.
+            LiftError: it could not be deleted, or a file of it is left (code `leftover`).
+        """
+        with self._db.write() as database:
+            deleted = database.execute(
+                "DELETE FROM adapters WHERE key = ? AND owner = ?", [key, self._owner]
+            )
+            if deleted.rowcount == 0:
+                raise NotFound(f"No adapter {key[:12]} is on the shelf.")
+            drop_unused_recipes(database)
+        with self._db.write() as database:
+            again = database.execute("SELECT 1 FROM adapters WHERE key = ?", [key])
+            if again.fetchone() is None:
+                folders.discard([self.folder(key)], "The adapter")
 
     def sweep(self) -> list[str]:
         """Remove folders that no owner's row names, and rows whose folder is gone.
@@ -184,12 +191,19 @@ class Adapters:
             keys = {row[0] for row in database.execute("SELECT key FROM adapters")}
             for folder in folders.subfolders(self._settings.adapters):
                 if folder.name not in keys:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    effects.remove(folder)
                     removed.append(folder.name)
             for key in sorted(keys):
                 if not self.folder(key).is_dir():
                     database.execute("DELETE FROM adapters WHERE key = ?", [key])
                     removed.append(key)
+            # Damaged adapters hold what was learned of a book: they go when it goes.
+            books = database.execute("SELECT owner, id FROM books").fetchall()
+            wanted = {quarantine_of(self._settings, *book) for book in books}
+            for owner in folders.subfolders(self._settings.home / "quarantine"):
+                for folder in set(folders.subfolders(owner)) - wanted:
+                    effects.remove(folder)
+                    removed.append(folder.name)
         return removed
 
     def _intact(self, key: str) -> AdapterRow | None:
@@ -227,7 +241,8 @@ class Adapters:
             "files": {name: {"sha256": hashes[name], "bytes": sizes[name]} for name in hashes},
         }
         path = staged / MANIFEST
-        path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        effects.replace_file(path, [text.encode("utf-8")])
         return hashes | {MANIFEST: folders.hash_file(path)}
 
     def _place(
@@ -250,11 +265,11 @@ class Adapters:
                     return  # published by somebody else, or the book is gone
                 values["recipe"] = keep_recipe(database, recipe)
                 database.table("adapters").insert(values)
-                shutil.rmtree(folder, ignore_errors=True)
+                effects.remove(folder)
                 folders.move(staged, folder)
         except BaseException:
             if not staged.exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                effects.remove(folder)
             raise
 
     # Last, because `list` in an annotation below it would mean this method.
@@ -262,7 +277,8 @@ class Adapters:
         """All adapters, the newest first."""
         with self._db.read() as connection:
             rows = connection.execute(
-                f"{_SELECT} WHERE owner = ? ORDER BY created DESC, adapters.rowid DESC",
+                # Not by time: a clock that is set back must not make the newest one old.
+                f"{_SELECT} WHERE owner = ? ORDER BY adapters.rowid DESC",
                 [self._owner],
             )
             return [_adapter_row(row) for row in rows]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 import sqlite3
 import unicodedata
 from dataclasses import asdict, dataclass
@@ -18,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lift_app.errors import CallerError, NotFound
-from lift_app.library import folders
+from lift_app.library import effects, folders
 from lift_app.library.database import Database, now
-from lift_app.library.folders import Trash
 from lift_app.library.passages import passage_rows, purge_deleted
 from lift_app.library.recipes import drop_unused_recipes
 from lift_app.library.sources import Sources
@@ -114,7 +112,7 @@ class Books:
                 return self._row(database.conn, book.id)
         finally:
             if staged is not None:
-                shutil.rmtree(staged, ignore_errors=True)
+                effects.remove(staged)
 
     def find(self, ref: str) -> BookRow:
         """The book that an id, a unique prefix of one, or a title means.
@@ -214,33 +212,34 @@ class Books:
 
         Raises:
             NotFound: no such book.
-            LiftError: a folder cannot be moved; everything is still there.
+            LiftError: it could not be deleted and is still there; or it is gone, and a file of it
+                could not be removed (code `leftover`).
         """
-        trash = Trash()
         mine = [self._owner, book_id]
+        with self._db.write() as database:
+            self._require(database.conn, book_id)
+            adapters = database.execute(
+                "SELECT key FROM adapters WHERE owner = ? AND book_id = ?", mine
+            ).fetchall()
+            jobs = database.execute("SELECT id FROM jobs WHERE owner = ? AND book_id = ?", mine)
+            doomed = [self._settings.adapters / key for (key,) in adapters]
+            doomed += [self._settings.checkpoints / job for (job,) in jobs.fetchall()]
+            doomed.append(quarantine_of(self._settings, self._owner, book_id))
+            asides = folders.subfolders(self._settings.home / "damaged")
+            doomed += [aside / "books" / book_id for aside in asides]
+            doomed += [aside / "adapters" / key for aside in asides for (key,) in adapters]
+            database.execute("DELETE FROM books WHERE owner = ? AND id = ?", mine)
+            drop_unused_recipes(database)
+            purge_deleted(database)
+        # Only now: a process that dies here leaves folders without rows, never rows without them.
         try:
-            with folders.explained("The book could not be deleted"), self._db.write() as database:
-                self._require(database.conn, book_id)
-                for (key,) in database.execute(
-                    "SELECT key FROM adapters WHERE owner = ? AND book_id = ?", mine
-                ).fetchall():
-                    trash.put(self._settings.adapters / key)
-                for (job,) in database.execute(
-                    "SELECT id FROM jobs WHERE owner = ? AND book_id = ?", mine
-                ).fetchall():
-                    trash.put(self._settings.checkpoints / job)
-                trash.put(quarantine_of(self._settings, self._owner, book_id))
-                database.execute("DELETE FROM books WHERE owner = ? AND id = ?", mine)
-                drop_unused_recipes(database)
-                purge_deleted(database)
+            with self._db.write() as database:
                 others = database.execute("SELECT 1 FROM books WHERE id = ?", [book_id])
                 if others.fetchone() is None:
-                    trash.put(self._sources.folder(book_id))
-        except BaseException:
-            trash.restore()
-            raise
-        trash.empty()
-        self._db.empty_log()
+                    doomed.append(self._sources.folder(book_id))
+                folders.discard(doomed, "The book")
+        finally:
+            self._db.forget_deleted()
 
     def sweep(self) -> list[str]:
         """Remove files that no owner's row names; return the names of their folders."""

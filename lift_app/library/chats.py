@@ -130,7 +130,7 @@ class Chats:
         with self._db.write() as database:
             number = self._number(database.conn, chat_id)
             database.execute("DELETE FROM chats WHERE number = ?", [number])
-        self._db.empty_log()
+        self._db.forget_deleted()
 
     def _number(self, connection: sqlite3.Connection, chat_id: str) -> int:
         row = connection.execute(

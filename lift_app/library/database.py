@@ -10,23 +10,29 @@ with the first write and never by a command that only reads.
 
 from __future__ import annotations
 
+import json
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lift_app.errors import Busy, LiftError
-from lift_app.library import folders, schema
+from lift_app.library import effects, folders, schema, snapshots
 
 if TYPE_CHECKING:
     import sqlite_utils
 
 BUSY_SECONDS = 10.0
 """How long one process waits for another one's transaction."""
+SNAPSHOT_SECONDS = 600.0
+"""How old the snapshot of a library that is being changed may become."""
+
+log = logging.getLogger(__name__)
 
 
 def now() -> str:
@@ -49,8 +55,10 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._writer: sqlite_utils.Database | None = None
+        self._changed = False
+        self._snapshot_at = time.monotonic()
         with folders.explained("The library could not be opened"):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            effects.make_folder(path.parent)
         with self._explained():
             if self._needs_migration():
                 self._migrate()
@@ -94,32 +102,60 @@ class Database:
                 with database.atomic():
                     yield database
                 database.commit()
+                self._changed = True
             except BaseException:
-                database.rollback()
+                try:
+                    database.rollback()
+                except sqlite3.Error:
+                    self._close_writer()  # a closed connection has no transaction left open
                 raise
+            if time.monotonic() - self._snapshot_at > SNAPSHOT_SECONDS:
+                self._snapshot()
 
-    def empty_log(self) -> None:
-        """Move the write-ahead log into the file and empty it, after something was deleted.
+    def forget_deleted(self) -> None:
+        """Let what was deleted leave the write-ahead log and the snapshot, too.
 
         `secure_delete` overwrites what is deleted in the file, but the log keeps whole pages as
         they were. Where another process is reading just now, the log stays until the next time.
         """
         with self._lock, self._explained():
             self._open_writer().conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            snapshots.forget_deleted(self.path)
 
     def close(self) -> None:
-        """Close the writer connection. The object may be used again and opens a new one then."""
+        """Close the writer connection, and take a snapshot of what it has changed.
+
+        The object may be used again and opens a new connection then.
+        """
         with self._lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            self._close_writer()
+            if self._changed:
+                self._snapshot()
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _snapshot(self) -> None:
+        """Take a snapshot; one that cannot be taken must not spoil what was done."""
+        self._snapshot_at = time.monotonic()
+        try:
+            snapshots.take_snapshot(self.path)
+            self._changed = False
+        except (LiftError, OSError) as error:
+            log.warning("no snapshot of the library was taken: %s", error)
 
     def _open_writer(self) -> sqlite_utils.Database:
         if self._writer is None:
             import sqlite_utils
 
             connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=effects.Connection,
             )
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
@@ -180,6 +216,8 @@ class Database:
             yield
         except sqlite3.IntegrityError:
             raise
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise self._damaged(error) from error
         except sqlite3.DatabaseError as error:
             name = getattr(error, "sqlite_errorname", None) or ""
             if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -192,15 +230,21 @@ class Database:
                     "The disk is full. Nothing was changed; make room and try again.",
                     code="disk_full",
                 ) from error
-            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-                raise LiftError(
-                    f"The library's index {self.path} is damaged ({error}). Restore it from a "
-                    "backup, or move it away and add the books again.",
-                    code="damaged",
-                ) from error
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode" in str(error):
+                raise self._damaged(error) from error
             if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")):
                 raise LiftError(
                     f"The library's index {self.path} cannot be opened ({error}). Check that its "
                     "folder exists and that you may write to it, or set LIFT_HOME to another one."
                 ) from error
             raise
+
+    def _damaged(self, error: Exception) -> LiftError:
+        """The error of a damaged index, which is marked so that the next start looks at it."""
+        with suppress(OSError):
+            snapshots.mark_of(self.path).touch()
+        return LiftError(
+            f"The library's index {self.path} is damaged ({error}). Close LIFT Reader and run "
+            "`lift doctor --repair`, which restores the last snapshot.",
+            code="damaged",
+        )

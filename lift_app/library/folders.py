@@ -1,21 +1,21 @@
 """Folders and files that are there completely or not at all.
 
-Something new is written beside its place under a temporary name, forced to disk and renamed;
-something old is renamed away before it is removed. Knows nothing about what the folders hold.
+Something new is written beside its place under a temporary name, forced to disk and renamed.
+Something old loses its row first: a folder without a row counts for nothing and is swept. Knows
+nothing about what the folders hold.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
 from uuid import uuid4
 
 from lift_app.errors import LiftError
+from lift_app.library import effects
 
 TEMPORARY = ".tmp-"
 """Names that begin like this belong to no row and may be swept."""
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 def temporary(parent: Path, name: str) -> Path:
     """A name in `parent` that nobody else uses. Makes `parent`, but not the folder itself."""
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    effects.make_folder(parent)
     return parent / f"{TEMPORARY}{name[:16]}-{uuid4().hex}"
 
 
@@ -49,12 +49,14 @@ def explained(what: str) -> Iterator[None]:
 def copy_file(source: Path, target: Path) -> str:
     """Copy and force to disk; return the sha256 of what was copied, in hex."""
     digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("xb") as writing:
-        while block := reading.read(_BLOCK):
-            digest.update(block)
-            writing.write(block)
-        writing.flush()
-        os.fsync(writing.fileno())
+
+    def blocks() -> Iterator[bytes]:
+        with source.open("rb") as reading:
+            while block := reading.read(_BLOCK):
+                digest.update(block)
+                yield block
+
+    effects.write_file(target, blocks())
     return digest.hexdigest()
 
 
@@ -86,58 +88,38 @@ def safe_name(text: str) -> str:
 def sync_tree(folder: Path) -> None:
     """Force every file of a folder, and the folders, to disk."""
     for _, path in files_in(folder):
-        with path.open("r+b") as file:
-            os.fsync(file.fileno())
+        effects.sync(path)
     for path in folder.rglob("*"):
         if path.is_dir():
-            _sync_folder(path)
-    _sync_folder(folder)
+            effects.sync(path)
+    effects.sync(folder)
 
 
 def move(source: Path, target: Path) -> None:
     """Rename a folder and force the rename to disk. `target` must not exist."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    source.rename(target)
-    _sync_folder(target.parent)
-    if source.parent != target.parent:
-        _sync_folder(source.parent)
+    effects.make_folder(target.parent)
+    effects.rename(source, target)
 
 
-class Trash:
-    """Folders that go when the rows that named them are gone, and come back if they are not.
+def discard(doomed: Iterable[Path], what: str) -> None:
+    """Remove folders whose rows are gone.
 
-    Use: `put` inside the transaction that deletes the rows, then `empty` after it, or `restore`
-    where it failed.
+    Args:
+        doomed: the folders; those that are not there are fine.
+        what: what was deleted, for the error: "The book".
+
+    Raises:
+        LiftError: something is left of them (code `leftover`); a later sweep removes it.
     """
-
-    def __init__(self) -> None:
-        self._moved: list[tuple[Path, Path]] = []
-
-    def put(self, folder: Path) -> None:
-        """Rename a folder away, if it is there."""
+    left = []
+    for folder in doomed:
+        effects.remove(folder)
         if folder.exists():
-            aside = temporary(folder.parent, folder.name)
-            move(folder, aside)
-            self._moved.append((folder, aside))
-
-    def restore(self) -> None:
-        """Put everything back."""
-        while self._moved:
-            folder, aside = self._moved.pop()
-            move(aside, folder)
-
-    def empty(self) -> None:
-        """Remove for good. What cannot be removed now is left for a sweep."""
-        while self._moved:
-            _, aside = self._moved.pop()
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and needs no fsync of one.
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            left.append(folder)
+    if left:
+        places = ", ".join(map(str, left))
+        raise LiftError(
+            f"{what} is off the shelf, but this could not be removed from the disk: {places}. "
+            "It is tried again at the next start; or remove it yourself.",
+            code="leftover",
+        )

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lift_app.errors import CallerError, LiftError, NotFound
-from lift_app.library import folders
+from lift_app.library import effects, folders
 from lift_app.library.database import Database, now
 from lift_app.library.recipes import keep_recipe
 from lift_app.settings import Settings
@@ -298,7 +298,6 @@ class Jobs:
 
         Those of unfinished and failed jobs, of any owner, stay.
         """
-        trash = folders.Trash()
         removed = []
         with self._db.write() as database:
             rows = database.execute(
@@ -307,9 +306,8 @@ class Jobs:
             kept = {row[0] for row in rows}
             for folder in folders.subfolders(self._settings.checkpoints):
                 if folder.name not in kept:
-                    trash.put(folder)
+                    effects.remove(folder)
                     removed.append(folder.name)
-        trash.empty()
         return removed
 
     # Last, because `list` in an annotation below it would mean this method.

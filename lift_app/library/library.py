@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from lift_app.library import effects, folders
 from lift_app.library.adapters import Adapters
 from lift_app.library.books import Books
 from lift_app.library.calibration import Calibration
@@ -49,6 +50,8 @@ class Library:
 
         Only for the process that owns the model, before it begins to work.
         """
+        for left in self.settings.home.glob(f"{folders.TEMPORARY}*"):
+            effects.remove(left)
         return [*self.books.sweep(), *self.adapters.sweep(), *self.jobs.sweep()]
 
     def close(self) -> None:

@@ -162,6 +162,17 @@ class Passages:
         with self._db.read() as connection:
             return len(self._shelf(connection, book_id).lengths)
 
+    def rebuild_index(self) -> None:
+        """Make the word indexes anew from the passages, of all owners."""
+        with self._db.write() as database:
+            for table in ("passages_fts", "passages_trigram"):
+                database.execute(f"INSERT INTO {table}({table}) VALUES ('delete-all')")
+            database.execute("INSERT INTO passages_fts(rowid, text) SELECT id, text FROM passages")
+            database.execute(
+                "INSERT INTO passages_trigram(rowid, text)"
+                " SELECT id, text FROM passages WHERE unspaced"
+            )
+
     def _shelf(self, connection: sqlite3.Connection, book_id: str) -> _Shelf:
         book = connection.execute(
             "SELECT number FROM books WHERE owner = ? AND id = ?", [self._owner, book_id]

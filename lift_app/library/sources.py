@@ -6,13 +6,12 @@ Knows files and their hashes, no rows: whoever holds the write lock says which a
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 from lift_app.errors import LiftError
-from lift_app.library import folders
+from lift_app.library import effects, folders
 
 _ABANDONED_SECONDS = 3600.0
 _PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
@@ -42,7 +41,7 @@ class Sources:
         if self.find(book_id) is not None:
             return None
         staged = folders.temporary(self._root, book_id)
-        staged.mkdir(mode=0o700)
+        effects.make_folder(staged)
         suffix = source.suffix.lower()
         name = f"source{suffix}" if _PLAIN_SUFFIX.fullmatch(suffix) else "source"
         try:
@@ -54,14 +53,14 @@ class Sources:
                 )
             folders.sync_tree(staged)
         except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
+            effects.remove(staged)
             raise
         return staged
 
     def place(self, staged: Path, book_id: str) -> None:
         """Give a staged copy its name. Under the write lock, so that no sweep comes between."""
         if self.find(book_id) is None:
-            shutil.rmtree(self.folder(book_id), ignore_errors=True)
+            effects.remove(self.folder(book_id))
             folders.move(staged, self.folder(book_id))
 
     def sweep(self, wanted: Collection[str]) -> list[str]:
@@ -77,6 +76,6 @@ class Sources:
             else:
                 gone = folder.name not in wanted
             if gone:
-                shutil.rmtree(folder, ignore_errors=True)
+                effects.remove(folder)
                 removed.append(folder.name)
         return removed

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from lift_app.library import effects, folders
 
 FILE = "state.bin"
 DIGEST_BYTES = 32
@@ -23,19 +23,16 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint in `folder` by `state`; the old one stays until the new one is safe.
 
     Raises:
-        OSError: the disk is full or cannot be written; the old checkpoint is untouched.
+        LiftError: the disk is full or cannot be written; the old checkpoint is untouched.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{FILE}.new"
-    with fresh.open("wb") as file:
-        file.write(hashlib.sha256(data).digest())
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / FILE)
+    with folders.explained("What was learned so far could not be saved"):
+        effects.make_folder(folder)
+        for left in folder.glob(".*.new"):  # of a process that was killed while it wrote
+            effects.remove(left)
+        effects.replace_file(folder / FILE, [hashlib.sha256(data).digest(), data])
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -56,4 +53,4 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def drop_checkpoint(folder: Path) -> None:
     """Remove a checkpoint, if there is one."""
-    shutil.rmtree(folder, ignore_errors=True)
+    effects.remove(folder)

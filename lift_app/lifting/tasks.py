@@ -7,13 +7,13 @@ come from the text itself; `task_writer` has the model ask. Torch-free.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lift_app.library import effects
 from lift_app.library.splitting import split_page
 from lift_app.reading.book import Book
 
@@ -129,14 +129,9 @@ class TaskFile:
     def add(self, group: Sequence[Task]) -> None:
         """Store the next group; it is on the disk when this returns."""
         self.groups.append(tuple(group))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps([asdict(task) for task in one]) for one in self.groups]
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        lines = [json.dumps([asdict(task) for task in one]) + "\n" for one in self.groups]
+        effects.make_folder(self._path.parent)
+        effects.replace_file(self._path, ["".join(lines).encode("utf-8")])
 
     def _read(self) -> Iterator[tuple[Task, ...]]:
         if not self._path.is_file():

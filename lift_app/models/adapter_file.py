@@ -7,6 +7,7 @@ nothing about a model in memory: whether shapes fit is for the host to say.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from lift_app.errors import LiftError
+from lift_app.library import effects
 from lift_app.models.identity import ModelFolder
 
 CONFIG = "adapter_config.json"
@@ -64,11 +66,12 @@ class AdapterFile:
 
 
 def write_adapter(folder: Path, adapter: AdapterFile) -> None:
-    """Write an adapter as a folder that `PeftModel.from_pretrained` loads."""
+    """Write an adapter as a folder that `PeftModel.from_pretrained` loads. Raises OSError."""
     from peft import LoraConfig
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
+    effects.make_folder(folder)
     config = LoraConfig(
         r=adapter.rank,
         # PEFT's type for it is an integer, its arithmetic takes any number.
@@ -80,6 +83,7 @@ def write_adapter(folder: Path, adapter: AdapterFile) -> None:
         base_model_name_or_path=adapter.base_name,
         inference_mode=True,
     )
+    effects.announce("write", folder / CONFIG)
     config.save_pretrained(str(folder))
     metadata = {
         "format": "pt",
@@ -87,7 +91,11 @@ def write_adapter(folder: Path, adapter: AdapterFile) -> None:
         "lift_base_sha256": adapter.base_sha256,
         "lift_start_sha256": adapter.start_sha256,
     }
-    save_file(dict(adapter.tensors), folder / WEIGHTS, metadata=metadata)
+    effects.announce("write", folder / WEIGHTS)
+    try:
+        save_file(dict(adapter.tensors), folder / WEIGHTS, metadata=metadata)
+    except SafetensorError as error:  # how that library says that the disk is full
+        raise OSError(errno.EIO, str(error), str(folder / WEIGHTS)) from error
 
 
 def read_adapter(folder: Path) -> AdapterFile:

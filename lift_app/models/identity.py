@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from lift_app.errors import ModelUnavailable
+from lift_app.library import effects
 from lift_app.models.starts import Start
 from lift_app.settings import Settings
 
@@ -92,7 +92,8 @@ def identify(path: Path, settings: Settings, *, name: str | None = None) -> Mode
         return _from_record(path, known["model"] | ({"name": name} if name else {}))
     found = _compute(path, name or path.name, f"the folder {path.name}")
     entry = {"stamp": stamp, "config": config_time, "model": found.to_json()}
-    write_json(index_file, read_json(index_file) | {str(path): entry})
+    with suppress(OSError):  # remembering saves a second; a full disk must not cost the answer
+        write_json(index_file, read_json(index_file) | {str(path): entry})
     return found
 
 
@@ -144,13 +145,8 @@ def weight_files(path: Path) -> list[Path]:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file so that a reader sees either the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    effects.make_folder(path.parent)
+    effects.replace_file(path, [json.dumps(value, indent=2).encode("utf-8")])
 
 
 def _compute(path: Path, name: str, source: str) -> ModelFolder:

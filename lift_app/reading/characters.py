@@ -12,11 +12,12 @@ import unicodedata
 _NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[\t\x1f\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 # Soft hyphens, zero-width spaces and joiners, byte order marks, direction overrides (which can
-# make a quote read differently from what it is), noncharacters. ZWJ and ZWNJ stay: Persian and
+# make a quote read differently from what it is), noncharacters, the tags of Unicode (ASCII that no
+# font shows). ZWJ and ZWNJ stay: Persian and
 # the scripts of India need them.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069"
-    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LIGATURES = str.maketrans(

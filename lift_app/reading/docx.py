@@ -16,6 +16,7 @@ from lift_app.reading.archive import Archive
 from lift_app.reading.blocks import Block, sections_from_blocks, title_and_author
 from lift_app.reading.characters import clean
 from lift_app.reading.draft import Draft, Limits, language_code
+from lift_app.reading.hidden import TINIEST, Hidden
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -51,6 +52,7 @@ def read_docx(data: bytes, limits: Limits) -> Draft:
             code="damaged",
         ) from error
     draft = Draft("docx")
+    _note_hidden(body, draft.hidden)
     blocks = [block for block in _blocks(body, styles) if block.text]
     title, author, facts = title_and_author(blocks)
     own_title = properties.title or ""
@@ -74,6 +76,29 @@ def read_docx(data: bytes, limits: Limits) -> Draft:
     return draft
 
 
+def _note_hidden(body: Any, hidden: Hidden) -> None:
+    """Note what a word processor does not show, and letters that are white or tiny."""
+    for run in body.iter(f"{_W}r"):
+        text = "".join(node.text or "" for node in run.iter(f"{_W}t"))
+        hidden.count(text)
+        style = run.find(f"{_W}rPr")
+        if style is None:
+            continue
+        if _is_on(style.find(f"{_W}vanish")):
+            hidden.leave_out(text)
+            continue
+        colour, size = style.find(f"{_W}color"), style.find(f"{_W}sz")
+        white = colour is not None and (colour.get(f"{_W}val") or "").upper() == "FFFFFF"
+        half_points = size.get(f"{_W}val", "") if size is not None else ""
+        if white or (half_points.isdecimal() and int(half_points) < 2 * TINIEST):
+            hidden.keep(text)
+
+
+def _is_on(switch: Any) -> bool:
+    """Whether an on/off property of Word is there and on."""
+    return switch is not None and switch.get(f"{_W}val", "1") not in ("0", "false", "off")
+
+
 def _blocks(element: Any, styles: dict[str, str]) -> Iterator[Block]:
     """Blocks of a body, in order; tables row by row."""
     for child in element:
@@ -95,6 +120,8 @@ def _text(element: Any) -> str:
         if id(node) in skipped:
             continue
         if node.tag == f"{_W}t":
+            if _is_on(node.getparent().find(f"{_W}rPr/{_W}vanish")):
+                continue
             parts.append(node.text or "")
         elif node.tag == f"{_W}tab":
             # A tab in a list of tab stops is no character.

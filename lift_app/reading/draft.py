@@ -15,6 +15,7 @@ from lift_app.errors import UnreadableFile
 from lift_app.reading.blocks import Section
 from lift_app.reading.book import Book, Chapter, Page, Report
 from lift_app.reading.characters import count_words, one_line, undecoded_share
+from lift_app.reading.hidden import Hidden
 from lift_app.reading.pages import paginate
 
 MAX_TEXT = 40_000_000
@@ -61,6 +62,7 @@ class Draft:
     dropped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    hidden: Hidden = field(default_factory=Hidden)
 
     def set_sections(self, sections: Sequence[Section], limits: Limits) -> None:
         """Cut the sections into pages and chapters."""
@@ -100,6 +102,7 @@ class Draft:
                 f"About {share:.0%} of the characters could not be understood; some words may be "
                 "wrong."
             )
+        self.warnings.extend(self.hidden.warnings())
         missing = tuple(page.number for page in self.pages if not page.text.strip())
         return Book(
             id=sha256,

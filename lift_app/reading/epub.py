@@ -17,6 +17,7 @@ from lift_app.reading.characters import count_words
 from lift_app.reading.draft import Draft, Limits, language_code
 from lift_app.reading.encoding import decode
 from lift_app.reading.epub_package import Package, SpineItem, TocEntry, read_package
+from lift_app.reading.hidden import Hidden
 from lift_app.reading.html import HtmlText, blocks_of_html
 
 _TOC_LEVELS = 2
@@ -67,7 +68,7 @@ def read_epub(data: bytes, limits: Limits) -> Draft:
     draft = Draft("epub")
     with Archive(data) as archive:
         package = read_package(archive)
-        documents = _read_documents(archive, package, limits)
+        documents = _read_documents(archive, package, limits, draft.hidden)
     facts = dict(package.facts)
     draft.title = facts.pop("title", "")
     draft.author = facts.pop("creator", "")
@@ -95,7 +96,9 @@ def read_epub(data: bytes, limits: Limits) -> Draft:
     return draft
 
 
-def _read_documents(archive: Archive, package: Package, limits: Limits) -> list[_Document]:
+def _read_documents(
+    archive: Archive, package: Package, limits: Limits, hidden: Hidden
+) -> list[_Document]:
     by_name: dict[str, list[TocEntry]] = {}
     for entry in package.toc:
         if entry.level <= _TOC_LEVELS:
@@ -107,7 +110,7 @@ def _read_documents(archive: Archive, package: Package, limits: Limits) -> list[
         if item.name in read:
             continue  # a document named twice is one document
         read.add(item.name)
-        content = blocks_of_html(decode(archive.read(item.name), declared=True)[0])
+        content = blocks_of_html(decode(archive.read(item.name), declared=True)[0], hidden)
         characters += sum(len(block.text) for block in content.blocks)
         limits.check_text(characters)
         documents.append(_Document(item, content, by_name.get(item.name, [])))

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from lift_app.errors import CallerError, LiftError, Stopped, UnreadableFile
 from lift_app.reading.book import Book
+from lift_app.reading.characters import one_line
 from lift_app.reading.child import TOO_MUCH_MEMORY
 from lift_app.settings import Settings
 
@@ -121,10 +122,11 @@ class FileReader:
                 raise UnreadableFile(f"{path.name} is not a file.", code="missing")
             with path.open("rb"):
                 pass
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the second where a name holds a zero byte
+            reason = getattr(error, "strerror", None) or error
             raise UnreadableFile(
-                f"{path.name} cannot be opened: {error.strerror}. Check its name and whether you "
-                "may read it.",
+                f"{one_line(path.name, 80)} cannot be opened: {reason}. Check its name and whether "
+                "you may read it.",
                 code="missing",
             ) from None
         if not size:

@@ -16,6 +16,7 @@ from lift_app.reading.blocks import Block, sections_from_blocks, title_and_autho
 from lift_app.reading.characters import clean, one_line
 from lift_app.reading.draft import Draft, Limits, language_code
 from lift_app.reading.encoding import decode
+from lift_app.reading.hidden import Hidden, style_hides, style_pales
 
 _SKIPPED_NAMES = (
     "head script style nav noscript template svg math iframe object embed form button select "
@@ -47,6 +48,7 @@ class HtmlText:
     pictures: int = 0
     boilerplate: bool = False
     """Whether a Project Gutenberg header or licence was left out."""
+    hidden: Hidden = field(default_factory=Hidden)
 
 
 def read_html(data: bytes, limits: Limits, encoding: str | None = None) -> Draft:
@@ -54,8 +56,9 @@ def read_html(data: bytes, limits: Limits, encoding: str | None = None) -> Draft
     raw, used, warnings = decode(data, encoding, declared=True)
     limits.check_text(len(raw))
     draft = Draft("html", encoding=used, warnings=warnings)
+    draft.hidden.count(raw)
     tree = parse(raw)
-    content = walk(_main_part(tree))
+    content = walk(_main_part(tree), draft.hidden)
     if content.pictures:
         count = content.pictures
         draft.dropped.append(
@@ -83,14 +86,16 @@ def parse(text: str) -> LexborHTMLParser:
     return LexborHTMLParser(_SELF_CLOSED.sub(r"<\1\2></\1>", text.replace("\x00", "")))
 
 
-def blocks_of_html(text: str) -> HtmlText:
-    """Parse a document or a fragment and walk it."""
-    return walk(parse(text).body)
+def blocks_of_html(text: str, hidden: Hidden | None = None) -> HtmlText:
+    """Parse a document or a fragment and walk it; what it hides is noted in `hidden`."""
+    if hidden is not None:
+        hidden.count(text)
+    return walk(parse(text).body, hidden)
 
 
-def walk(root: LexborNode | None) -> HtmlText:
-    """Collect headings and paragraphs in reading order."""
-    result = HtmlText()
+def walk(root: LexborNode | None, hidden: Hidden | None = None) -> HtmlText:
+    """Collect headings and paragraphs in reading order; what is hidden is noted in `hidden`."""
+    result = HtmlText(hidden=hidden or Hidden())
     if root is None:
         return result
     builder = _Builder(result)
@@ -142,6 +147,12 @@ def _is_skipped(node: LexborNode, result: HtmlText) -> bool:
     attributes = node.attributes
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
+    if style := attributes.get("style"):
+        if style_hides(style):
+            result.hidden.leave_out(node.text())
+            return True
+        if style_pales(style):
+            result.hidden.keep(node.text())
     if attributes.get("id") in _GUTENBERG or "pg-boilerplate" in (attributes.get("class") or ""):
         result.boilerplate = True
         return True

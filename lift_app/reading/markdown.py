@@ -34,6 +34,7 @@ def read_markdown(data: bytes, limits: Limits, encoding: str | None = None) -> D
     raw, used, warnings = decode(data, encoding)
     limits.check_text(len(raw))
     draft = Draft("markdown", encoding=used, warnings=warnings)
+    draft.hidden.count(raw)
     text = clean(raw, keep_indent=True)
     facts: dict[str, str] = {}
     if front := _FRONT_MATTER.match(text):

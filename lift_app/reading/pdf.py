@@ -7,6 +7,7 @@ pdfium may abort. Knows nothing about the other formats.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -20,6 +21,7 @@ from lift_app.reading.book import Chapter, Page
 from lift_app.reading.chapters import chapter_line
 from lift_app.reading.characters import clean, one_line
 from lift_app.reading.draft import Draft, Limits, language_code
+from lift_app.reading.hidden import TINIEST, Hidden, is_white
 from lift_app.reading.layout import Line, Vocabulary, paragraphs
 from lift_app.reading.pdf_facts import read_facts, recover_texts, refuse_locked
 from lift_app.reading.running_heads import remove_running_heads
@@ -50,7 +52,7 @@ def read_pdf(data: bytes, limits: Limits) -> Draft:
         limits.check_pages(len(document))
         if not len(document):
             raise UnreadableFile("This PDF has no pages.", code="empty")
-        read, failed = _read_lines(document, limits)
+        read, failed = _read_lines(document, limits, draft.hidden)
         facts = read_facts(data)
         for index in failed:
             draft.warnings.append(f"Page {index + 1} is damaged and could not be read.")
@@ -90,7 +92,9 @@ def open_pdf(data: bytes) -> pdfium.PdfDocument | None:
         return None
 
 
-def _read_lines(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list[Line]], list[int]]:
+def _read_lines(
+    document: pdfium.PdfDocument, limits: Limits, hidden: Hidden
+) -> tuple[list[list[Line]], list[int]]:
     """Lines of every page, and the indices of pages that could not be read."""
     pages: list[list[Line]] = []
     failed: list[int] = []
@@ -100,7 +104,10 @@ def _read_lines(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list
         try:
             page = document[index]
             textpage = page.get_textpage()
-            lines = list(_lines_of(page, textpage))
+            for line, unseen in _lines_of(page, textpage, hidden):
+                lines.append(line)
+                if unseen:
+                    hidden.keep(line.text, index + 1)
             textpage.close()
             page.close()
         except pdfium.PdfiumError:
@@ -111,8 +118,12 @@ def _read_lines(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list
     return pages, failed
 
 
-def _lines_of(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> Iterator[Line]:
+def _lines_of(
+    page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, hidden: Hidden
+) -> Iterator[tuple[Line, bool]]:
+    """The lines of a page, and whether a person hardly sees them."""
     text = textpage.get_text_range()
+    hidden.count(text)
     if not text.strip():
         return
     # pdfium counts in its own characters; astral ones are two places in its text.
@@ -140,7 +151,9 @@ def _lines_of(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> Iterator[Li
             if not (x0 <= middle_x <= x1 and y0 <= middle_y <= y1):
                 continue  # printers' marks outside the visible page
         broken = text[match.end() : match.end() + 1]
-        yield Line(content, *box, broken_word=bool(broken) and broken in _BROKEN)
+        line = Line(content, *box, broken_word=bool(broken) and broken in _BROKEN)
+        tiny = first is not None and line.height < TINIEST
+        yield line, tiny or _is_white(textpage, places(start))
 
 
 def _places(text: str) -> Any:
@@ -162,6 +175,14 @@ def _box(textpage: pdfium.PdfTextPage, place: int) -> tuple[float, float, float,
         return textpage.get_charbox(index, loose=True)
     except pdfium.PdfiumError:
         return None
+
+
+def _is_white(textpage: pdfium.PdfTextPage, place: int) -> bool:
+    """Whether a character is set in white."""
+    index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage, place)
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    found = index >= 0 and pdfium_c.FPDFText_GetFillColor(textpage, index, red, green, blue, alpha)
+    return bool(found) and is_white(red.value, green.value, blue.value)
 
 
 def _page_text(lines: Sequence[Line], vocabulary: Vocabulary) -> str:

@@ -31,6 +31,7 @@ def read_text(data: bytes, limits: Limits, encoding: str | None = None) -> Draft
     raw, used, warnings = decode(data, encoding)
     limits.check_text(len(raw))
     draft = Draft("text", encoding=used, warnings=warnings)
+    draft.hidden.count(raw)
     trimmed = trim(clean(raw, keep_indent=True))
     text = trimmed.text
     draft.dropped.extend(trimmed.dropped)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from lift_app.library import effects
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.values import with_values
 from lift_app.models.lora import AdapterHost
@@ -153,14 +153,16 @@ def _identity(host: AdapterHost, documents: Sequence[Document], recipe: SftRecip
 
 
 def _write(host: AdapterHost, target: Path, card: dict[str, Any]) -> None:
+    """Put the start where it is found, completely or not at all."""
     fresh = target.parent / f".{target.name}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
+    effects.remove(fresh)
     host.save(SLOT, fresh, half=True)
     card["weights_sha256"] = hashlib.sha256((fresh / WEIGHTS).read_bytes()).hexdigest()
-    (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    (fresh / "README.md").write_text(model_card(target.name, card), encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.replace(target)
+    texts = {CARD: json.dumps(card, indent=2) + "\n", "README.md": model_card(target.name, card)}
+    for name, text in texts.items():
+        effects.write_file(fresh / name, [text.encode("utf-8")])
+    effects.remove(target)
+    effects.rename(fresh, target)
 
 
 def model_card(name: str, card: dict[str, Any]) -> str:

@@ -104,7 +104,7 @@ def serve(
         footer_links=[],
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
-        app_kwargs={"middleware": security.middleware()},
+        app_kwargs={"middleware": security.middleware(settings.host)},
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),

@@ -1,15 +1,21 @@
-"""What keeps a book from acting in the reader's browser: escaping, and the page's policy.
+"""What keeps a book from acting in the reader's browser, and other pages from acting here.
 
 Book text, titles, file names and answers are untrusted. Whatever becomes HTML passes `escape`
-first; the Content-Security-Policy header is the second fence, should the first have a hole.
+first; the Content-Security-Policy header is the second fence, should the first have a hole. Pages
+of other sites that are open in the same browser are strangers: they can neither pretend that the
+app is theirs (a name that leads to 127.0.0.1) nor send it forms.
 """
 
 from __future__ import annotations
 
 import html
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -37,7 +43,16 @@ HEADERS = (
     (b"content-security-policy", POLICY.encode("ascii")),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-permitted-cross-domain-policies", b"none"),
+    (
+        b"permissions-policy",
+        b"camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
+    ),
 )
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Names by which a browser of this machine reaches it."""
 
 
 class PolicyHeaders:
@@ -62,9 +77,58 @@ class PolicyHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def middleware() -> list[Middleware]:
-    """What `launch(app_kwargs={"middleware": ...})` takes."""
-    return [Middleware(PolicyHeaders)]
+class OwnPagesOnly:
+    """ASGI middleware that refuses what a page of another site lets the browser send.
+
+    Browsers say where a request comes from: `Sec-Fetch-Site` on secure addresses, `Origin`
+    elsewhere. Programs say nothing and may pass. Opening the app by a link of another site is
+    fine, changing something from there is not.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        changes = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if changes and _is_foreign(Headers(scope=scope)):
+            refusal = PlainTextResponse("This page may not change anything here.", 403)
+            await refusal(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _is_foreign(headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("none", "same-origin")
+    origin = headers.get("origin")
+    own = (headers.get("host"), headers.get("x-forwarded-host"))
+    return origin is not None and urlsplit(origin).netloc not in own
+
+
+def middleware(host: str) -> list[Middleware]:
+    """What `launch(app_kwargs={"middleware": ...})` takes.
+
+    Args:
+        host: the address that the app binds to. On a loopback address only requests for this
+            machine's own names are answered: any site can let its name lead to 127.0.0.1.
+    """
+    fences = [Middleware(PolicyHeaders), Middleware(OwnPagesOnly)]
+    if host in LOOPBACK:
+        fences.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False))
+    return fences
+
+
+def exposure(host: str) -> str | None:
+    """A word of warning where others than this machine can reach the app, else None."""
+    if host in LOOPBACK:
+        return None
+    return (
+        f"The app listens on {host}: everybody who reaches this address can read, ask and delete "
+        "every book here, for there is one shelf and no password. Use 127.0.0.1, or put a "
+        "sign-in in front of it."
+    )
 
 
 def escape(value: object) -> str:

@@ -8,15 +8,16 @@ import subprocess
 import sys
 
 import pytest
+from faults import FaultAt
 
 from lift_app.errors import LiftError, NotFound
-from lift_app.library import folders
+from lift_app.library import effects
 
 KEY = "ab" * 32
 
 
 def leftovers(home):
-    return sorted(path.name for path in (home / "adapters").iterdir())
+    return sorted(path.name for path in (home / "adapters").glob("*"))
 
 
 def test_a_published_adapter_is_on_the_shelf(library, add_book, publish, home):
@@ -143,30 +144,25 @@ def test_publishing_for_a_deleted_book(library, home):
     assert leftovers(home) == []
 
 
-def test_every_failing_side_effect_leaves_a_whole_adapter_or_none(
-    library, add_book, publish, home, monkeypatch
-):
+def test_every_failing_side_effect_leaves_a_whole_adapter_or_none(library, add_book, publish, home):
     book = add_book()
-    real, failures = os.fsync, 0
+    faults = 0
     while True:
-        calls = iter(range(100))
-
-        def fsync(descriptor, calls=calls, nth=failures):
-            if next(calls) == nth:
-                raise OSError("disk gone")
-            real(descriptor)
-
-        monkeypatch.setattr(folders.os, "fsync", fsync)
+        fault = FaultAt(faults)
         try:
-            publish(book.id, KEY)
-        except LiftError as error:
-            assert "could not be put on the shelf: disk gone" in str(error)
-            failures += 1
+            with effects.announced_to(fault):
+                publish(book.id, KEY)
+        except LiftError:
+            faults += 1
             assert library.adapters.find(KEY) is None
             assert leftovers(home) == []
             continue
-        break
-    assert failures >= 4  # three files, their folder, the folder of adapters
+        if not fault.failed:
+            break
+        faults += 1
+        assert library.adapters.verify(KEY)
+        library.adapters.delete(KEY)
+    assert faults >= 10
     assert library.adapters.verify(KEY)
 
 

@@ -8,9 +8,10 @@ import os
 import time
 
 import pytest
+from faults import FaultAt
 
 from lift_app.errors import CallerError, LiftError, NotFound
-from lift_app.library import folders
+from lift_app.library import effects
 from lift_app.reading.book import Page
 
 
@@ -100,7 +101,7 @@ def test_every_failing_side_effect_leaves_nothing(library, make_book, home, monk
                 raise OSError(errno.ENOSPC, "No space left")
             real(descriptor)
 
-        monkeypatch.setattr(folders.os, "fsync", fsync)
+        monkeypatch.setattr(os, "fsync", fsync)
         try:
             library.books.add(book, source, 30, True)
         except LiftError as error:
@@ -257,24 +258,34 @@ def test_deleting_leaves_other_books_alone(library, add_book, publish):
     assert library.jobs.get(job.id) and library.chats.get(chat.id) and checkpoint.exists()
 
 
-def test_a_deletion_that_fails_keeps_everything(library, add_book, publish, monkeypatch):
+def test_a_deletion_that_fails_keeps_everything(library, add_book, publish):
     row = add_book()
     _, _, checkpoint = fill(library, row.id, publish, "k1")
     counts = row_counts(library)
-    real = folders.move
-
-    def move(source, target):
-        if source.name == row.id:  # the last folder to go
-            raise OSError("disk gone")
-        real(source, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(folders, "move", move)
-        with pytest.raises(LiftError, match="could not be deleted: disk gone"):
-            library.books.delete(row.id)
+    fault = FaultAt(1)
+    with effects.announced_to(fault), pytest.raises(LiftError, match="disk"):
+        library.books.delete(row.id)
+    assert fault.failed[0][0] == "sql"
     assert row_counts(library) == counts
     assert library.adapters.verify("k1")
     assert checkpoint.exists() and library.books.source(row.id).exists()
+
+
+def test_files_that_cannot_be_removed_are_told_and_swept_later(library, add_book, publish, home):
+    row = add_book()
+    fill(library, row.id, publish, "k1")
+
+    def refuse(kind, target):
+        if kind == "remove" and row.id in target:
+            raise OSError("disk gone")
+
+    with effects.announced_to(refuse), pytest.raises(LiftError, match="could not be removed") as e:
+        library.books.delete(row.id)
+    assert e.value.code == "leftover"
+    assert set(row_counts(library).values()) == {0}
+    assert (home / "books" / row.id).exists()
+    assert library.sweep() == [row.id]
+    assert not (home / "books" / row.id).exists()
 
 
 def test_two_owners_of_one_file_do_not_see_or_hurt_each_other(library, make_book, publish):

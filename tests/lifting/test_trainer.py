@@ -189,6 +189,6 @@ def test_a_failed_write_keeps_the_old_checkpoint(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(LiftError, match="No space left"):
         save_checkpoint(folder, {"step": 4})
     assert load_checkpoint(folder) == {"step": 3}

@@ -1,0 +1,67 @@
+"""Nothing is half-saved: every effect of a reading fails once, and the library is sound after it.
+
+As SQLite tests itself: count the effects of add, lift, publish, ask and delete; then let the first
+one fail, then the second, and so on until the reading passes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from faults import FaultAt
+from whole_reading import assert_sound, read_through
+
+from lift_app.errors import LiftError
+from lift_app.library import effects
+from lift_app.settings import Settings
+
+pytestmark = pytest.mark.faults
+
+SOAK = bool(os.environ.get("LIFT_SOAK"))
+STRIDE = 1 if SOAK else 11
+"""Of this many effects one fails; the long run lets every one fail."""
+
+
+def count_effects(settings: Settings, story: Path) -> list[tuple[str, str]]:
+    listener = FaultAt(-1)
+    with effects.announced_to(listener):
+        read_through(settings, story)
+    return listener.seen
+
+
+def test_every_kind_of_effect_goes_through_the_door(
+    tiny_settings: Settings, short_story: Path, quick: None
+) -> None:
+    seen = count_effects(tiny_settings, short_story)
+    print(f"{len(seen)} effects")
+    assert {kind for kind, _ in seen} == set(effects.KINDS)
+    for part in ('INSERT INTO "books"', "COMMIT", "source.md", "state.bin", "manifest.json"):
+        assert any(part in target for _, target in seen), part
+    for part in ("adapter_model.safetensors", "engine.json"):
+        assert any(part in target for _, target in seen), part
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+def test_every_failing_effect_leaves_a_sound_library(
+    tiny_settings: Settings, short_story: Path, quick: None, lasting: bool
+) -> None:
+    read_through(tiny_settings, short_story)  # the model is loaded, the tables are made
+    nth, told, survived = int(lasting), 0, 0
+    while True:
+        fault = FaultAt(nth, lasting=lasting)
+        try:
+            with effects.announced_to(fault):
+                read_through(tiny_settings, short_story)
+            survived += bool(fault.failed)
+        except LiftError as error:
+            assert "unexpected" not in str(error), (fault.failed[0], str(error))
+            told += 1
+        assert_sound(tiny_settings)
+        if not fault.failed:
+            break
+        read_through(tiny_settings, short_story)
+        nth += STRIDE
+    print(f"{told + survived} faults: {told} told, {survived} survived, {nth} effects")
+    assert told + survived > 120 / STRIDE

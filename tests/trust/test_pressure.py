@@ -1,0 +1,153 @@
+"""Little room and bad luck: full disk, too little memory, jumping clock, an end by SIGTERM."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import mortal
+import pytest
+import torch
+from whole_reading import FEW_STEPS, QUESTION, assert_sound
+
+from lift_app.answering.answerer import Answerer
+from lift_app.errors import LiftError
+from lift_app.library import Library
+from lift_app.lifting.checkpoint import load_checkpoint
+from lift_app.lifting.trainer import Trainer
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+pytestmark = pytest.mark.faults
+
+SOAK = bool(os.environ.get("LIFT_SOAK"))
+
+
+def test_a_full_disk_in_the_middle_of_a_write_leaves_the_library_as_it_was(
+    tiny_settings: Settings, story: Path, short_story: Path, quick: None
+) -> None:
+    with Reader(tiny_settings) as reader:
+        first = reader.add(short_story)
+        connection = reader.library.db._open_writer().conn
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")  # SQLite's own full disk
+        with pytest.raises(LiftError, match="disk is full") as caught:
+            reader.add(story)
+        assert caught.value.code == "disk_full"
+        assert [book["id"] for book in reader.books()] == [first["id"]]
+        connection.execute("PRAGMA max_page_count = 1000000")
+        assert reader.add(story)["new"]
+    assert_sound(tiny_settings)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_too_little_memory_is_told_and_the_next_work_is_done(
+    tiny_settings: Settings,
+    short_story: Path,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with Reader(tiny_settings) as reader:
+        book = reader.add(short_story)["id"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", fail)
+            patch.setattr(Answerer, "answer", fail)
+            with pytest.raises(LiftError, match="not enough memory") as caught:
+                list(reader.tune(book, values=FEW_STEPS))
+            assert caught.value.code == "out_of_memory"
+            with pytest.raises(LiftError, match="not enough memory"):
+                reader.ask(book, QUESTION)
+        assert reader.ask(book, QUESTION)["arm"] == "ICL"
+        assert list(reader.tune(book, values=FEW_STEPS))[-1]["stage"] == "done"
+
+
+def test_a_clock_that_jumps_loses_nothing(
+    tiny_settings: Settings, short_story: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"shift": 0.0}
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + clock["shift"])
+    dates = iter(["2040-01-01T00:00:00.000Z"] * 500)
+    with Reader(tiny_settings) as reader:
+        book = reader.add(short_story)["id"]
+        clock["shift"] = 10 * 365 * 86400.0
+        with monkeypatch.context() as patch:
+            patch.setattr("lift_app.library.adapters.now", lambda: next(dates))
+            first = list(reader.tune(book, values=FEW_STEPS))[-1]["adapter"]
+        clock["shift"] = -10 * 365 * 86400.0
+        second = list(reader.tune(book, values={**FEW_STEPS, "seed": 1}))[-1]["adapter"]
+        assert first != second
+        assert reader.ask(book, QUESTION)["adapter"] == second  # the newest, whatever the clock
+        reader.library.sweep()
+        assert len(reader.adapters()) == 2 and len(reader.books()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_sigterm_ends_a_lift_with_a_checkpoint(tiny_settings: Settings, short_story: Path) -> None:
+    settings = replace(tiny_settings, checkpoint_seconds=3600)
+    endless = {"segment_length": 64, "stride": 16, "epochs": 300, "rank": 1, "alpha": 2}
+    child = mortal.start(mortal.lift_until_told, settings, short_story, endless)
+    deadline = time.monotonic() + 100
+    step = 0
+    while step < 2:
+        assert child.is_alive() and time.monotonic() < deadline
+        time.sleep(0.1)
+        if settings.database.exists():
+            with Library.open(settings) as library:
+                step = max([job.step for job in library.jobs.list()], default=0)
+    child.terminate()
+    told = time.monotonic()
+    child.join(60)
+    seconds = time.monotonic() - told
+    assert child.exitcode == 130
+    with Library.open(settings) as library:
+        [job] = library.jobs.list()
+        saved = load_checkpoint(settings.checkpoints / job.id)
+    assert saved is not None and saved["trainer"]["step"] >= step
+    print(f"a checkpoint and the end in {seconds:.1f} s")
+    assert seconds < 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_many_books_come_and_go_and_nothing_grows(
+    tiny_settings: Settings, tmp_path: Path, quick: None
+) -> None:
+    rounds = 100 if SOAK else 12
+
+    def measure() -> tuple[int, int, int, float]:
+        gc.collect()
+        files = sum(1 for path in tiny_settings.home.rglob("*") if path.is_file())
+        return (
+            threading.active_count(),
+            len(list(Path("/proc/self/fd").iterdir())),
+            files,
+            resident_mb(),
+        )
+
+    with Reader(tiny_settings) as reader:
+        levels = []
+        for number in range(rounds):
+            path = tmp_path / f"{number}.txt"
+            path.write_text(f"The {number}th lantern of Quell. " * 50)
+            book = reader.add(path)["id"]
+            if number % 4 == 0:
+                reader.ask(book, QUESTION)
+            reader.rm(book)
+            levels.append(measure())
+    warm, last = levels[rounds // 2], levels[-1]
+    assert last[:3] <= (warm[0], warm[1] + 1, warm[2] + 1)
+    assert last[3] - warm[3] < 40, f"{warm[3]:.0f} MB became {last[3]:.0f} MB"
+    print(f"{rounds} books: {last[0]} threads, {last[1]} open files, {last[3]:.0f} MB")
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
