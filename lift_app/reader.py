@@ -23,6 +23,7 @@ from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.tokens import count_tokens
+from lift_app.pages import Pages
 from lift_app.reading import Book, FileReader
 from lift_app.settings import Settings
 
@@ -47,6 +48,7 @@ class Reader:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=canonical_name(settings.model))
         self.library = Library.open(self.settings)
+        self.pages = Pages(self.library, self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
         self._lifts = Lifts(self.library, self.settings, self._access)
@@ -69,6 +71,7 @@ class Reader:
         """Checkpoint a running lift, stop the engine and the process that reads files."""
         self._access.close()
         self._files.close()
+        self.pages.close()
         self.library.close()
 
     # Books
@@ -114,21 +117,13 @@ class Reader:
 
     def page(self, book: str, number: int) -> dict[str, Any]:
         """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""
-        row = self.library.books.find(book)
-        page = self.library.books.page(row.id, number)
-        chapters = self.library.books.chapters(row.id)
-        return {
-            "number": page.number,
-            "label": page.label,
-            "chapter": None if page.chapter is None else chapters[page.chapter].title,
-            "text": page.text,
-            "pages": row.pages,
-        }
+        return self.pages.page(book, number)
 
     def rm(self, book: str) -> dict[str, Any]:
         """Delete a book and everything of it: text, file, adapters, jobs, chats."""
         row = self.library.books.find(book)
         self._lifts.end_all(row.id)
+        self.pages.forget(row.id)
         self.library.books.delete(row.id)
         return {"removed": row.id, "title": row.title}
 

@@ -16,7 +16,9 @@ import gradio as gr
 from lift_app.errors import CallerError
 from lift_app.settings import Settings
 from lift_app.ui import api, security, words
+from lift_app.ui.finder import finder_html
 from lift_app.ui.room import Room
+from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
@@ -104,7 +106,7 @@ def serve(
         footer_links=[],
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
-        app_kwargs={"middleware": security.middleware()},
+        app_kwargs={"middleware": security.middleware(), "routes": routes(reader)},
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),
@@ -172,6 +174,8 @@ def _book(parts: Parts, reader: Reader) -> None:
         parts["pause"] = gr.Button(words.PAUSE, size="sm", elem_id="pause")
         parts["resume"] = gr.Button(words.RESUME, size="sm", elem_id="resume", visible=False)
         parts["cancel"] = gr.Button(words.CANCEL, size="sm", elem_id="cancel")
+    parts["finder"] = _html(finder_html(), elem_id="finder", visible=False)
+    parts["found"] = _html("", elem_id="found")
     parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
     with gr.Accordion(words.REMOVE, open=False, visible=False, elem_id="remove") as parts["remove"]:
         _html(f'<p class="quiet">{words.REMOVE_NOTE}</p>')
@@ -243,7 +247,8 @@ def _wire(
     demo.load(room.arrive, [seat], shown, **INTERNAL)
     # Not queued: a tick is a plain, short request, and never waits behind an answer.
     clock.tick(room.tick, [seat], shown, queue=False, **INTERNAL)
-    bridge.act(room.act, [seat], shown, **INTERNAL)
+    # Nor does a page that turns.
+    bridge.act(room.act, [seat], shown, queue=False, **INTERNAL)
 
     added = [*shown, parts["notice"], parts["drop"]]
     parts["drop"].upload(room.add, [seat, parts["drop"]], added, **INTERNAL)

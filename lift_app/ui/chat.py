@@ -7,14 +7,13 @@ into an event: the sanitiser keeps links and classes, but no data attributes.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lift_app.ui import words
 from lift_app.ui.seat import Mark
 from lift_app.ui.security import escape
 
-_CITE = re.compile(r"#?cite-(\d{1,9})-(\d{1,9})-(\d{1,9})\Z")
+_CITE = "#cite-"
 DEFAULT_ARM = "LIFT+ICL"
 PLAIN_ARM = "ICL"
 
@@ -74,11 +73,8 @@ def trouble(text: str) -> Message:
 
 def mark_of(reference: str) -> Mark | None:
     """The inverse of a citation's link; None for anything else."""
-    match = _CITE.fullmatch(reference)
-    if match is None:
-        return None
-    page, start, end = (int(number) for number in match.groups())
-    return Mark(page, start, end)
+    mark = Mark.parse(reference[len(_CITE) :]) if reference.startswith(_CITE) else None
+    return mark if mark is not None and len(mark.spans) == 1 else None
 
 
 def chats_html(chats: list[dict[str, Any]], current: str | None) -> str:
@@ -101,21 +97,19 @@ def _citations(answer: dict[str, Any]) -> str:
         if not answer.get("supported", True):
             return ""  # the answer says itself that the book does not
         return f'<p class="quiet">{escape(words.NO_CITATION)}</p>'
-    items = "".join(
-        f'<li><a class="cite" '
-        f'href="#cite-{int(c["page"])}-{int(c["start"])}-{int(c["end"])}">'
-        f'<b>{number}</b><span class="quote">“{escape(c["quote"])}”</span>'
-        f'<span class="source">{escape(_source(c))}</span></a></li>'
-        for number, c in enumerate(citations, start=1)
-    )
+    items = "".join(_citation(number, c) for number, c in enumerate(citations, start=1))
     return f'<ol class="cites">{items}</ol>'
 
 
-def _source(citation: dict[str, Any]) -> str:
+def _citation(number: int, citation: dict[str, Any]) -> str:
+    place = Mark(int(citation["page"]), ((int(citation["start"]), int(citation["end"])),))
     label = citation.get("page_label") or citation["page"]
-    if citation.get("chapter"):
-        return words.SOURCE_CHAPTER.format(label=label, chapter=citation["chapter"])
-    return words.SOURCE.format(label=label)
+    return (
+        f'<li><a class="cite" href="{_CITE}{place.reference}">'
+        f'<b>{number}</b><span class="quote">“{escape(citation["quote"])}”</span>'
+        f'<span class="source">{escape(words.source(label, citation.get("chapter")))}</span>'
+        "</a></li>"
+    )
 
 
 def _figures(answer: dict[str, Any]) -> str:

@@ -51,6 +51,19 @@ def lift_html(status: dict[str, Any]) -> str:
     )
 
 
+def line_html(status: dict[str, Any]) -> str:
+    """A lift in one line, while its page is being read; empty if there is nothing to follow."""
+    if status.get("state") not in ACTIVE:
+        return ""
+    percent = percent_of(status)
+    return (
+        f'<section class="lift line {escape(status["state"])}" aria-label="{escape(words.LIFT)}">'
+        f'<p class="progress-line">{escape(progress_line(status))}</p>'
+        f'<p class="sr-only" aria-live="polite">{escape(_spoken(status))}</p>'
+        f'<span class="thin"><i style="width:{percent}%"></i></span></section>'
+    )
+
+
 def progress_line(status: dict[str, Any]) -> str:
     """`learning · 37 % · step 212 of 573 · 1,930 tokens/s · 11 min left`."""
     state, step, steps = status.get("state"), status.get("step") or 0, status.get("steps") or 0

@@ -1,9 +1,11 @@
-// The page's own small behaviour: clicks in our HTML become one event for the server, the address
-// keeps the place, the theme and the phone's tabs. It fetches nothing and owns no data.
+// The page's own small behaviour: clicks and small forms in our HTML become one event for the
+// server, the address keeps the place, the theme and the phone's tabs. It fetches nothing but the
+// pictures of the two neighbouring pages, and owns no data.
 (() => {
   const THEME = "lift-theme";
   let send = null;
   let lastMark = null;
+  let openBook = "";
 
   const narrow = () => window.matchMedia("(max-width: 820px)").matches;
 
@@ -55,8 +57,24 @@
     const { act, ...data } = element.dataset;
     if (act === "theme") return toggleTheme();
     if (act === "pane") return showPane(data.pane);
+    if (act === "quote") return quote(element);
+    if (act === "show") lastMark = "";
     send?.({ act, ...data });
     if (act === "book" && narrow()) showPane("book");
+  }
+
+  function submit(event) {
+    const form = event.target.closest?.("form[data-form]");
+    if (!form) return;
+    event.preventDefault();
+    send?.({ act: form.dataset.form, value: form.elements.value.value });
+  }
+
+  // The small cross of a search field empties it without a submit.
+  function emptied(event) {
+    if (event.target.matches?.(".finder input") && !event.target.value) {
+      send?.({ act: "find", value: "" });
+    }
   }
 
   // Left and right turn the page while nothing else wants the key.
@@ -67,6 +85,53 @@
     const busy = "input, textarea, select, summary, [role=slider], [contenteditable=true]";
     if (document.activeElement?.matches(busy)) return;
     document.querySelectorAll("#leaf .turner:first-of-type button")[step]?.click();
+  }
+
+  // The button stands beside a selection in the page, and nowhere else.
+  function selected() {
+    const button = document.querySelector("#ask-selection");
+    if (!button) return;
+    const selection = window.getSelection();
+    const text = selection.toString().replace(/\u00ad\s*/g, "").replace(/\s+/g, " ").trim();
+    const inPage = selection.rangeCount && selection.anchorNode?.parentElement?.closest("#leaf");
+    if (!inPage || text.length < 3) {
+      button.hidden = true;
+      return;
+    }
+    const box = selection.getRangeAt(0).getBoundingClientRect();
+    button.hidden = false;
+    button.dataset.text = text.length > 300 ? `${text.slice(0, 300)} …` : text;
+    const top = box.bottom + 8 + button.offsetHeight;
+    button.style.top = `${Math.max(8, top > innerHeight - 60 ? box.top - 44 : box.bottom + 8)}px`;
+    const left = box.left + box.width / 2 - button.offsetWidth / 2;
+    button.style.left = `${Math.min(Math.max(8, left), innerWidth - button.offsetWidth - 8)}px`;
+  }
+
+  // The question begins with the passage; what is asked about it is the reader's.
+  function quote(button) {
+    const box = document.querySelector("#question textarea");
+    if (!box) return;
+    const { before, after, text } = button.dataset;
+    box.value = `${before}${text}${after}`;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    button.hidden = true;
+    window.getSelection().removeAllRanges();
+    if (narrow()) showPane("chat");
+    box.focus();
+    box.setSelectionRange(box.value.length, box.value.length);
+  }
+
+  // So that the next turn finds its picture in the browser.
+  function fetchNeighbours(leaf) {
+    const picture = leaf.querySelector(".sheet img");
+    if (!picture) return;
+    const page = Number(leaf.dataset.page);
+    for (const step of leaf.querySelectorAll(".turner:first-of-type [data-page]")) {
+      if (step.disabled) continue;
+      const other = new Image();
+      other.sizes = picture.sizes;
+      other.srcset = picture.srcset.replaceAll(`/${page}.jpg`, `/${step.dataset.page}.jpg`);
+    }
   }
 
   function turned(element) {
@@ -80,11 +145,16 @@
       else place.searchParams.delete(name);
     }
     history.replaceState(history.state, "", place);
+    const book = leaf?.dataset.book ?? "";
+    const field = document.querySelector(".finder input");
+    if (field && book !== openBook) field.value = "";
+    openBook = book;
+    if (leaf) fetchNeighbours(leaf);
     const mark = leaf ? `${place.searchParams} ${leaf.dataset.mark ?? ""}` : "";
     if (mark === lastMark) return;
     const first = lastMark === null;
     lastMark = mark;
-    const quote = element.querySelector("mark");
+    const quote = element.querySelector("mark, .mark");
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (quote) quote.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
     else if (leaf && !first && element.getBoundingClientRect().top < 0) {
@@ -103,6 +173,9 @@
     startTheme();
     document.addEventListener("click", click);
     document.addEventListener("keydown", key);
+    document.addEventListener("submit", submit);
+    document.addEventListener("search", emptied, true);
+    document.addEventListener("selectionchange", selected);
     setInterval(unlabel, 1000);
   }
 

@@ -19,7 +19,7 @@ import gradio as gr
 from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
 from lift_app.ui.lift_view import ACTIVE
-from lift_app.ui.seat import Mark, Seat
+from lift_app.ui.seat import PRINT, TEXT, Mark, Seat
 from lift_app.ui.security import escape, forget_upload
 from lift_app.ui.view import PARTS, Updates, View
 
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 FRAME = 0.12
 """Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
+
+LONGEST_SEARCH = 200
+"""Characters of a search that are looked for."""
 
 TITLE = 60
 """Longest title of a chat, in characters."""
@@ -50,14 +53,18 @@ def calm(handler: Callable[..., Updates]) -> Callable[..., Updates]:
 
 
 def tell(error: Exception) -> str:
-    """Show an error to the reader in its own words; gives the words. Unexpected ones are logged."""
-    if isinstance(error, LiftError):
-        text = str(error)
-    else:
-        log.error("unexpected error in the reading room", exc_info=error)
-        text = words.UNEXPECTED
+    """Show an error to the reader in its own words; gives the words."""
+    text = say(error)
     gr.Warning(escape(text), title=words.NOTE)
     return text
+
+
+def say(error: Exception) -> str:
+    """An error in words for the reader. Unexpected ones are logged."""
+    if isinstance(error, LiftError):
+        return str(error)
+    log.error("unexpected error in the reading room", exc_info=error)
+    return words.UNEXPECTED
 
 
 class Room:
@@ -103,24 +110,59 @@ class Room:
             self._turn(seat, int(wanted["at"]))
         return self.draw(seat)
 
-    @calm
     def act(self, seat: Seat, event: gr.EventData) -> Updates:
-        """A click inside our own HTML: `page.js` sends what was meant."""
-        data = event._data or {}
+        """A click inside our own HTML: `page.js` sends what was meant.
+
+        Not queued, so what goes wrong cannot be a message of Gradio's: it stands over the page.
+        """
+        seat.note = ""
+        try:
+            return self._act(seat, event._data or {})
+        except Exception as error:
+            seat.note = say(error)
+            return self.draw(seat)
+
+    def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
+        if kind in ("cite", "find", "goto", "show", "turn", "view") and seat.book:
+            self._read(seat, str(kind), data)
+            if kind in ("cite", "show") and seat.desk:
+                seat.desk = False
+                return self.draw(seat)
+            return self.view.turn(seat)
+        if kind == "desk":
+            seat.desk = not seat.desk
         if kind == "book":
             self._open(seat, str(data.get("book")))
         elif kind == "chat" and seat.book:
             known = {one["id"] for one in self.reader.chats(seat.book)}
             wanted = next((one for one in known if str(one) == str(data.get("chat"))), None)
             seat.chat, seat.blank = wanted or seat.chat, seat.blank and wanted is None
-        elif kind == "turn" and seat.book:
+        return self.draw(seat)
+
+    def _read(self, seat: Seat, kind: str, data: dict[str, Any]) -> None:
+        """Acts that stay within the open book's pages."""
+        assert seat.book is not None
+        if kind == "turn":
             self._turn(seat, int(data.get("page") or 1))
-        elif kind == "cite" and seat.book:
-            mark = chat.mark_of(str(data.get("cite")))
+        elif kind in ("cite", "show"):
+            cited = kind == "cite"
+            mark = (
+                chat.mark_of(str(data.get("cite"))) if cited else Mark.parse(str(data.get("place")))
+            )
             if mark is not None:
                 self._turn(seat, mark.page, mark)
-        return self.draw(seat)
+        elif kind == "goto":
+            label = str(data.get("value") or "")
+            number = self.reader.pages.number_of(seat.book, label)
+            if number is None:
+                raise NotFound(words.NO_SUCH_PAGE.format(label=label[:20]))
+            self._turn(seat, number)
+        elif kind == "find":
+            seat.wanted = str(data.get("value") or "").strip()[:LONGEST_SEARCH]
+            seat.found = self.reader.pages.search(seat.book, seat.wanted) if seat.wanted else None
+        elif kind == "view":
+            seat.view = TEXT if data.get("view") == TEXT else PRINT
 
     def _open(self, seat: Seat, book: str | None) -> None:
         if book is None:
@@ -129,6 +171,8 @@ class Room:
         details = self.reader.show(book)
         chats = self.reader.chats(details["id"])
         seat.open(details["id"], details, chats[0]["id"] if chats else None)
+        # A lift is what a reader comes back for; otherwise it is the page.
+        seat.desk = (details.get("job") or {}).get("state") in (*ACTIVE, "failed")
 
     def _turn(self, seat: Seat, page: int, mark: Mark | None = None) -> None:
         pages = max(1, int(seat.details.get("pages") or 1))
@@ -151,6 +195,7 @@ class Room:
         try:
             added = self.reader.add(path)
             self._open(seat, added["id"])
+            seat.desk = True
             said = words.ADDED if added.get("new", True) else words.ALREADY_THERE
             notice, trouble = said.format(title=added["title"]), False
         except Exception as error:

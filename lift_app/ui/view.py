@@ -6,21 +6,25 @@ on: a book that was removed, a first chat that was begun in another window.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lift_app.errors import NotFound
+from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
-from lift_app.ui.lift_view import ACTIVE, lift_html
+from lift_app.ui.finder import found_html
+from lift_app.ui.lift_view import ACTIVE, lift_html, line_html
 from lift_app.ui.page_view import page_html
 from lift_app.ui.report import estimate_html, report_html, welcome_html
-from lift_app.ui.seat import Seat
+from lift_app.ui.seat import PRINT, Seat
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
+
+log = logging.getLogger(__name__)
 
 PARTS = (
     "model",
@@ -34,6 +38,8 @@ PARTS = (
     "controls",
     "pause",
     "resume",
+    "finder",
+    "found",
     "leaf",
     "remove",
     "talk",
@@ -67,14 +73,24 @@ class View:
             changes.update(self._talk(seat, book, status))
             return [changes[part] for part in PARTS]
 
+    def turn(self, seat: Seat) -> Updates:
+        """As `draw`, but only the page and what marks it: a turn must not wait for the rest."""
+        with seat.lock:
+            changes = dict.fromkeys(PARTS, gr.skip())
+            changes["found"] = self._found(seat)
+            changes["leaf"] = self._leaf(seat)
+            return [changes[part] for part in PARTS]
+
     def _middle(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
     ) -> dict[str, Any]:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
-        offer = book is not None and not active
+        desk = seat.desk
+        offer = book is not None and not active and desk
         again = bool(book and book.get("learned"))
-        about = report_html(seat.details) if book else welcome_html()
+        removable = book is not None and desk
+        about = report_html(seat.details, opened=desk) if book else welcome_html()
         estimate = estimate_html(seat.details.get("report") or {}) if offer and not again else ""
         label = words.LEARN_AGAIN if again else words.LEARN
         learn = gr.update(visible=offer, label=label, open=not again)
@@ -84,22 +100,45 @@ class View:
             "learn": seat.news("learn", (seat.book, offer, again), learn),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
-            "lift": seat.news("lift", *_same(lift_html(status))),
-            "controls": seat.news("controls", active, gr.update(visible=active)),
+            "lift": seat.news("lift", *_same(lift_html(status) if desk else line_html(status))),
+            "controls": seat.news("controls", active and desk, gr.update(visible=active and desk)),
             "pause": seat.news("pause", paused, gr.update(visible=not paused)),
             "resume": seat.news("resume", paused, gr.update(visible=paused)),
+            "finder": seat.news("finder", bool(book), gr.update(visible=bool(book))),
+            "found": self._found(seat),
             "leaf": self._leaf(seat),
-            "remove": seat.news("remove", bool(book), gr.update(visible=bool(book))),
+            "remove": seat.news("remove", removable, gr.update(visible=removable)),
         }
 
+    def _found(self, seat: Seat) -> Any:
+        note = f'<p class="trouble" role="alert">{escape(seat.note)}</p>' if seat.note else ""
+        found = found_html(seat.wanted, seat.found, seat.mark)
+        return seat.news("found", *_same(note + found))
+
     def _leaf(self, seat: Seat) -> Any:
-        place = (seat.book, seat.page, seat.mark)
+        place = (seat.book, seat.page, seat.mark, seat.view)
         if seat.shown.get("leaf") == place:
             return gr.skip()
         if seat.book is None:
             return seat.news("leaf", place, "")
         page = self._reader.page(seat.book, seat.page)
-        return seat.news("leaf", place, page_html(seat.details, page, seat.mark))
+        places = self._places(seat)
+        return seat.news("leaf", place, page_html(seat.details, page, seat.mark, places, seat.view))
+
+    def _places(self, seat: Seat) -> dict[str, Any] | None:
+        """Where the page's text is printed; None to show the text instead of a picture."""
+        if seat.view != PRINT or seat.details.get("format") != "pdf" or seat.book is None:
+            return None
+        mark = seat.mark
+        spans = mark.spans if mark is not None and mark.page == seat.page else ()
+        try:
+            places: dict[str, Any] = self._reader.pages.places(seat.book, seat.page, spans)
+            self._reader.pages.look_ahead(seat.book, seat.page)
+            return places
+        except LiftError as error:
+            # The text was read another way where pdfium cannot open the file.
+            log.info("a page is shown as text: %s", error)
+            return None
 
     def _talk(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]

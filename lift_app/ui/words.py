@@ -45,6 +45,7 @@ WELCOME_STEPS = (
 WELCOME_SAMPLE = "Nothing at hand? The sample book takes a few seconds to add."
 
 # Report
+DESK = "About and learning"
 PAGES = "pages"
 PAGE_ONE = "page"
 WORDS = "words"
@@ -137,10 +138,39 @@ LOSS_LABEL = "Loss from {first} at first to {last} now"
 # Page
 PAGE_OF = "page {label} of {pages}"
 PAGE_NUMBERED = "page {label} ({number} of {pages})"
+PAGE = "page"
+PAGE_LABEL = "Page {label} of the book"
+PAGE_TOP = "Pages, above"
+PAGE_BOTTOM = "Pages, below"
+WORDS_OF_PAGE = "Text of the printed page"
+GO_TO_PAGE = "Go to page"
+OF_PAGES = "of {pages}"
+OF_PAGES_NUMBERED = "({number} of {pages})"
+NO_SUCH_PAGE = "There is no page “{label}” in this book."
+VIEW = "How pages are shown"
+VIEW_PRINT = "as printed"
+VIEW_TEXT = "as text"
 PREVIOUS = "Previous page"
 NEXT = "Next page"
 NO_TEXT = "No text was found on this page."
-CITED = "cited passage"
+CITED = "marked passage"
+MARKED_HERE = "Marked on this page:"
+MARK_UNCERTAIN = "The passage is on this page, but its place in the picture is not certain."
+MARK_IN_TEXT = "Show it in the text"
+
+# Search and selection
+SEARCH = "Search in this book"
+FOUND_LABEL = "Places found"
+FOUND_ONE = "place has “{wanted}”"
+FOUND_MANY = "places have “{wanted}”"
+FOUND_ALL = "The words stand near each other, not as one phrase."
+FOUND_ANY = "Not all of the words stand together anywhere; these places have one of them."
+FOUND_MORE = "The first {shown} are listed."
+FOUND_NOTHING = "“{wanted}” is not in this book."
+FOUND_CLOSE = "Close"
+ASK_ABOUT = "Ask about this"
+ABOUT_BEFORE = "About “"
+ABOUT_AFTER = "”: "
 
 # Chat
 ASK_THE_BOOK = "Ask the book"
@@ -215,6 +245,13 @@ def whole(number: float) -> str:
 def count(number: int, one: str, many: str) -> str:
     """`1 page`, `212 pages`."""
     return f"{whole(number)} {one if number == 1 else many}"
+
+
+def source(label: object, chapter: object) -> str:
+    """Where something stands in the book: `p. 41, The Storm`."""
+    if chapter:
+        return SOURCE_CHAPTER.format(label=label, chapter=chapter)
+    return SOURCE.format(label=label)
 
 
 def duration(seconds: float) -> str:

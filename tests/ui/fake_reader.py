@@ -59,6 +59,7 @@ class FakeReader:
             "reason": "fp32: this CPU has no bf16 instructions",
         }
         self.halt = threading.Event()
+        self.pages = FakePages(self)
 
     def add(
         self, path: Path, *, title: str | None = None, encoding: str | None = None
@@ -342,6 +343,36 @@ class FakeReader:
             "start": start,
             "end": start + len(sentence),
         }
+
+
+class FakePages:
+    """What the reading room needs of `lift_app.pages.Pages` for books that are no PDFs."""
+
+    def __init__(self, reader: FakeReader) -> None:
+        self.reader = reader
+
+    def number_of(self, book: str, label: str) -> int | None:
+        count = len(self.reader.shelf[self.reader._find(book)]["content"])
+        return int(label) if label.isdecimal() and 1 <= int(label) <= count else None
+
+    def search(self, book: str, wanted: str) -> dict[str, Any]:
+        hits = []
+        for number, (chapter, text) in enumerate(
+            self.reader.shelf[self.reader._find(book)]["content"], start=1
+        ):
+            spans = [found.span() for found in re.finditer(re.escape(wanted), text, re.IGNORECASE)]
+            hits += [
+                {
+                    "page": number,
+                    "label": str(number),
+                    "chapter": chapter,
+                    "excerpt": text[start:end],
+                    "marked": [(0, end - start)],
+                    "spans": [(start, end)],
+                }
+                for start, end in spans
+            ]
+        return {"match": "phrase", "hits": hits}
 
 
 def _book(ident: str, path: Path, text: str, title: str | None) -> dict[str, Any]:

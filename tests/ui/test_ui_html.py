@@ -78,7 +78,7 @@ def answer(**changes: object) -> dict:
         page_html(
             book(chapters=[{"title": EVIL, "page": 1}] * 2),
             {"number": 1, "pages": 2, "label": EVIL, "chapter": EVIL, "text": EVIL},
-            Mark(1, 3, 8),
+            Mark(1, ((3, 8),)),
         ),
         chat.user(EVIL)["content"],
         chat.assistant(EVIL, answer())["content"],
@@ -104,7 +104,7 @@ def test_lone_surrogates_can_travel() -> None:
 def test_the_marked_text_is_the_quote(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    html = text_html(text, Mark(1, start, end))
+    html = text_html(text, Mark(1, ((start, end),)))
     # White space between paragraphs is layout, not text.
     squeezed = re.sub(r"\s+", "", text[start:end])
     assert re.sub(r"\s+", "", Reading(html).marked) == squeezed
@@ -112,7 +112,7 @@ def test_the_marked_text_is_the_quote(text: str, data: st.DataObject) -> None:
 
 def test_a_mark_of_another_page_marks_nothing() -> None:
     page = {"number": 1, "pages": 2, "label": "1", "chapter": None, "text": "Some text."}
-    assert "<mark" not in page_html(book(), page, Mark(2, 0, 4))
+    assert "<mark" not in page_html(book(), page, Mark(2, ((0, 4),)))
 
 
 def test_verse_keeps_its_lines_and_prose_does_not() -> None:
@@ -185,7 +185,7 @@ def test_a_citation_link_leads_back_to_its_place(page: int, start: int, end: int
     made = answer(citations=[{"page": page, "start": start, "end": end, "quote": "q"}])
     link = re.search(r'href="([^"]+)"', chat.assistant("x", made)["content"])
     assert link is not None
-    assert chat.mark_of(link.group(1)) == Mark(page, start, end)
+    assert chat.mark_of(link.group(1)) == Mark(page, ((start, end),))
 
 
 @pytest.mark.parametrize("reference", ["", "#cite-1-2", "javascript:x", "#cite-1-2-3-4", "cite--1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_a_citation_turns_the_page_and_marks_the_quote(
 ) -> None:
     add(room, seat)
     leaf = drawn(room.act(seat, click(act="cite", cite="#cite-2-0-5")))["leaf"]
-    assert seat.mark == Mark(2, 0, 5)
+    assert seat.mark == Mark(2, ((0, 5),))
     assert ">In th</mark>" in leaf
     room.act(seat, click(act="turn", page="1"))
     assert seat.mark is None
@@ -135,6 +136,51 @@ def test_a_forged_click_does_no_harm(room: Room, seat: Seat, data: dict) -> None
     book = add(room, seat)
     room.act(seat, click(**data))
     assert (seat.book, seat.page, seat.mark) == (book, 1, None)
+
+
+def test_a_page_that_is_not_there_is_told_over_the_page(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    found = drawn(room.act(seat, click(act="goto", value="<99>")))["found"]
+    assert 'role="alert"' in found and "&lt;99&gt;" in found
+    assert drawn(room.act(seat, click(act="goto", value="3")))["found"] == ""
+    assert seat.page == 3
+
+
+def test_search_is_shown_until_it_is_emptied(room: Room, seat: Seat, drawn: Named) -> None:
+    add(room, seat)
+    found = drawn(room.act(seat, click(act="find", value=" Tilda Wren ")))["found"]
+    assert found.count("<li>") == 3
+    place = re.findall(r'data-place="([\d-]+)"', found)[1]
+    shown = drawn(room.act(seat, click(act="show", place=place)))
+    assert ">Tilda Wren</mark>" in shown["leaf"]
+    assert shown["found"].count("aria-current") == 1
+    assert drawn(room.act(seat, click(act="find", value="")))["found"] == ""
+
+
+def test_a_turn_draws_the_page_alone(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    room.act(seat, click(act="cite", cite="#cite-2-0-5"))  # puts learning away
+
+    def broken() -> list:
+        raise RuntimeError("disk")
+
+    fake.books = broken  # type: ignore[method-assign]
+    room.act(seat, click(act="turn", page="3"))
+    assert (seat.page, seat.note) == (3, "")
+
+
+def test_learning_makes_room_for_the_page(room: Room, seat: Seat, drawn: Named) -> None:
+    add(room, seat)
+    assert seat.desk
+    changed = drawn(room.act(seat, click(act="cite", cite="#cite-2-0-5")))
+    assert changed["learn"]["visible"] is False and changed["remove"]["visible"] is False
+    assert 'aria-expanded="false"' in changed["about"]
+    assert "lift line" in drawn(room.learn(seat, "quick"))["lift"]
+    changed = drawn(room.act(seat, click(act="desk")))
+    assert changed["controls"]["visible"] is True
+    assert 'role="progressbar"' in changed["lift"]
 
 
 def test_an_uploaded_file_is_read_and_forgotten(room: Room, seat: Seat, tmp_path: Path) -> None:
