@@ -18,6 +18,7 @@ from lift_app.engine.lifts import Lifts
 from lift_app.errors import Busy, CallerError
 from lift_app.library import BookRow, Library
 from lift_app.lifting.recipe import resolve_recipe
+from lift_app.lifting.ribbon import Ribbons
 from lift_app.models.catalogue import canonical_name
 from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
@@ -52,6 +53,7 @@ class Reader:
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
         self._lifts = Lifts(self.library, self.settings, self._access)
+        self._ribbons = Ribbons(self.library, self.settings)
         self._preload = preload
         if preload:
             self._access.own(lifting=True)
@@ -118,6 +120,10 @@ class Reader:
     def page(self, book: str, number: int) -> dict[str, Any]:
         """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""
         return self.pages.page(book, number)
+
+    def ribbon(self, book: str) -> dict[str, Any]:
+        """The book as a ribbon of segments and how well each is known; see `Ribbons.of`."""
+        return self._ribbons.of(self.library.books.find(book))
 
     def rm(self, book: str) -> dict[str, Any]:
         """Delete a book and everything of it: text, file, adapters, jobs, chats."""

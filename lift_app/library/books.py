@@ -210,6 +210,15 @@ class Books:
                 found = int(label)
             return found
 
+    def page_sizes(self, book_id: str) -> list[tuple[str, int]]:
+        """Label and number of characters of each page, in order. Raises NotFound."""
+        with self._db.read() as connection:
+            number = self._require(connection, book_id)["number"]
+            rows = connection.execute(
+                "SELECT label, LENGTH(text) FROM pages WHERE book = ? ORDER BY number", [number]
+            )
+            return [(label, length) for label, length in rows]
+
     def page_count(self, book_id: str) -> int:
         """Number of pages. Raises NotFound."""
         return self.get(book_id).pages

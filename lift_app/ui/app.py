@@ -174,12 +174,13 @@ def _book(parts: Parts, reader: Reader) -> None:
         parts["pause"] = gr.Button(words.PAUSE, size="sm", elem_id="pause")
         parts["resume"] = gr.Button(words.RESUME, size="sm", elem_id="resume", visible=False)
         parts["cancel"] = gr.Button(words.CANCEL, size="sm", elem_id="cancel")
-    parts["finder"] = _html(finder_html(), elem_id="finder", visible=False)
-    parts["found"] = _html("", elem_id="found")
-    parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
     with gr.Accordion(words.REMOVE, open=False, visible=False, elem_id="remove") as parts["remove"]:
         _html(f'<p class="quiet">{words.REMOVE_NOTE}</p>')
         parts["remove_yes"] = gr.Button(words.REMOVE_YES, variant="stop", size="sm")
+    parts["finder"] = _html(finder_html(), elem_id="finder", visible=False)
+    parts["found"] = _html("", elem_id="found")
+    parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
+    parts["strip"] = _html("", elem_id="strip")
 
 
 def _recipe_label(recipe: dict[str, Any]) -> str:

@@ -43,8 +43,8 @@ def messages_html(messages: list[Message]) -> list[Message]:
     return [
         user(message["content"])
         if message["role"] == "user"
-        else assistant(message["content"], message.get("answer"))
-        for message in messages
+        else assistant(message["content"], message.get("answer"), number)
+        for number, message in enumerate(messages)
     ]
 
 
@@ -53,11 +53,17 @@ def user(text: str) -> Message:
     return {"role": "user", "content": f'<div class="said">{escape(text)}</div>'}
 
 
-def assistant(text: str, answer: dict[str, Any] | None) -> Message:
-    """An answer; with its citations and figures once it is complete."""
+def assistant(text: str, answer: dict[str, Any] | None, number: int | None = None) -> Message:
+    """An answer; with its citations and figures once it is complete.
+
+    Args:
+        text: what was said.
+        answer: all that came with it; None while it is being written.
+        number: of the message in its chat, for the link that shows what it saw.
+    """
     html = f'<div class="said">{escape(text)}</div>'
     if answer is not None:
-        html += _citations(answer) + _figures(answer)
+        html += _citations(answer) + _figures(answer, number)
     return {"role": "assistant", "content": html}
 
 
@@ -112,7 +118,7 @@ def _citation(number: int, citation: dict[str, Any]) -> str:
     )
 
 
-def _figures(answer: dict[str, Any]) -> str:
+def _figures(answer: dict[str, Any], number: int | None) -> str:
     """The small line under an answer: arm, how much of the book it saw, and how fast it was."""
     context, timing = answer.get("context") or {}, answer.get("timing") or {}
     saw = sum(int(context.get(part) or 0) for part in ("head", "tail", "evidence"))
@@ -125,4 +131,7 @@ def _figures(answer: dict[str, Any]) -> str:
         parts.append(words.FIRST_WORD.format(time=seconds))
     if timing.get("tokens_per_second"):
         parts.append(words.SPOKEN.format(speed=words.whole(float(timing["tokens_per_second"]))))
-    return f'<p class="figures">{escape(" · ".join(parts))}</p>'
+    figures = [escape(part) for part in parts]
+    if number is not None:
+        figures[1] = f'<a class="saw" href="#saw-{number}">{figures[1]}</a>'
+    return f'<p class="figures">{" · ".join(figures)}</p>'

@@ -44,6 +44,11 @@
   }
 
   function click(event) {
+    const saw = event.target.closest?.('a[href^="#saw-"]');
+    if (saw) {
+      event.preventDefault();
+      return send?.({ act: "saw", saw: saw.getAttribute("href") });
+    }
     const cite = event.target.closest?.('a[href^="#cite-"]');
     const element = cite ?? event.target.closest?.("[data-act]");
     if (!element || element.disabled) return;
@@ -59,6 +64,7 @@
     if (act === "pane") return showPane(data.pane);
     if (act === "quote") return quote(element);
     if (act === "show") lastMark = "";
+    if (element.matches(".cell") && narrow()) showPane("book");
     send?.({ act, ...data });
     if (act === "book" && narrow()) showPane("book");
   }
@@ -77,8 +83,21 @@
     }
   }
 
+  // The strip is one stop for the Tab key; arrows move along it.
+  function walk(cell, event) {
+    const cells = [...cell.parentElement.children];
+    const at = cells.indexOf(cell);
+    const wanted = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: cells.length - 1 };
+    const next = cells[wanted[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    for (const one of cells) one.tabIndex = one === next ? 0 : -1;
+    next.focus();
+  }
+
   // Left and right turn the page while nothing else wants the key.
   function key(event) {
+    if (event.target.matches?.(".cell")) return walk(event.target, event);
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const step = { ArrowLeft: 0, ArrowRight: 1 }[event.key];
     if (step === undefined) return;
@@ -162,6 +181,25 @@
     }
   }
 
+  // What is drawn anew loses the focus; it goes to the same button of the new drawing.
+  const name = (element) =>
+    ["place", "book", "cell", "view", "chat"].map((key) => element.dataset[key]).find(Boolean) ??
+    element.getAttribute("aria-label") ??
+    element.dataset.act;
+  let focused = null;
+
+  function remember(event) {
+    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats");
+    focused = part ? { part: part.id, name: name(event.target), tag: event.target.tagName } : null;
+  }
+
+  function refocus() {
+    if (!focused || document.activeElement !== document.body) return;
+    const all = document.querySelectorAll(`#${focused.part} ${focused.tag}`);
+    const same = [...all].find((element) => name(element) === focused.name);
+    same?.focus({ preventScroll: true });
+  }
+
   // Gradio labels each message with its raw HTML; without the label its text is read instead.
   function unlabel() {
     for (const message of document.querySelectorAll("#chat [data-testid][aria-label]")) {
@@ -176,6 +214,9 @@
     document.addEventListener("submit", submit);
     document.addEventListener("search", emptied, true);
     document.addEventListener("selectionchange", selected);
+    document.addEventListener("focusin", remember);
+    document.addEventListener("pointerdown", () => (focused = null));
+    new MutationObserver(refocus).observe(document.body, { childList: true, subtree: true });
     setInterval(unlabel, 1000);
   }
 

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 FRAME = 0.12
 """Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
 
+READING = ("cite", "find", "goto", "saw", "show", "turn", "view")
+"""Acts that change nothing but the page and what is marked on it."""
+
 LONGEST_SEARCH = 200
 """Characters of a search that are looked for."""
 
@@ -124,7 +127,7 @@ class Room:
 
     def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
-        if kind in ("cite", "find", "goto", "show", "turn", "view") and seat.book:
+        if kind in READING and seat.book:
             self._read(seat, str(kind), data)
             if kind in ("cite", "show") and seat.desk:
                 seat.desk = False
@@ -161,6 +164,9 @@ class Room:
         elif kind == "find":
             seat.wanted = str(data.get("value") or "").strip()[:LONGEST_SEARCH]
             seat.found = self.reader.pages.search(seat.book, seat.wanted) if seat.wanted else None
+        elif kind == "saw":
+            said = str(data.get("saw") or "").removeprefix("#saw-")
+            seat.told = int(said) if said.isdecimal() else None
         elif kind == "view":
             seat.view = TEXT if data.get("view") == TEXT else PRINT
 

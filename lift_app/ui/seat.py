@@ -50,6 +50,8 @@ class Seat:
         book, page, mark, chat: what is open.
         desk: what was found in the file, and learning, stand above the page.
         view: whether a PDF's pages are shown as `PRINT` or as `TEXT`.
+        told: number of the message whose context the strip shows; None for the last answer.
+        ribbon: what `Reader.ribbon` gave for the open book; None before it was asked.
         note: what the last click could not do, in words.
         wanted, found: what is looked for in the book, and what `Pages.search` gave.
         blank: a new chat was asked for; it exists once its first question is.
@@ -66,6 +68,8 @@ class Seat:
         self.mark: Mark | None = None
         self.desk = False
         self.view = PRINT
+        self.ribbon: dict[str, Any] | None = None
+        self.told: int | None = None
         self.note = ""
         self.wanted = ""
         self.found: dict[str, Any] | None = None
@@ -84,7 +88,8 @@ class Seat:
     def open(self, book: str | None, details: dict[str, Any], chat: str | None) -> None:
         """Take another book off the shelf, or none."""
         self.book, self.details, self.chat = book, details, chat
-        self.page, self.mark, self.blank = 1, None, False
+        self.page, self.mark, self.blank, self.told = 1, None, False, None
+        self.ribbon = None
         self.wanted, self.found, self.note = "", None, ""
 
     def news(self, part: str, signature: Any, update: Any) -> Any:

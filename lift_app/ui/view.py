@@ -20,6 +20,7 @@ from lift_app.ui.report import estimate_html, report_html, welcome_html
 from lift_app.ui.seat import PRINT, Seat
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
+from lift_app.ui.strip import strip_html
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -41,6 +42,7 @@ PARTS = (
     "finder",
     "found",
     "leaf",
+    "strip",
     "remove",
     "talk",
     "arm",
@@ -79,6 +81,7 @@ class View:
             changes = dict.fromkeys(PARTS, gr.skip())
             changes["found"] = self._found(seat)
             changes["leaf"] = self._leaf(seat)
+            changes["strip"] = self._strip(seat, seat.shown.get("learned"))
             return [changes[part] for part in PARTS]
 
     def _middle(
@@ -107,6 +110,7 @@ class View:
             "finder": seat.news("finder", bool(book), gr.update(visible=bool(book))),
             "found": self._found(seat),
             "leaf": self._leaf(seat),
+            "strip": self._strip(seat, _learned(book)),
             "remove": seat.news("remove", removable, gr.update(visible=removable)),
         }
 
@@ -124,6 +128,32 @@ class View:
         page = self._reader.page(seat.book, seat.page)
         places = self._places(seat)
         return seat.news("leaf", place, page_html(seat.details, page, seat.mark, places, seat.view))
+
+    def _strip(self, seat: Seat, learned: Any) -> Any:
+        """The ribbon is read only where the lift or the adapter has moved on.
+
+        Args:
+            seat: whose strip it is.
+            learned: what `_learned` says of its book.
+        """
+        if seat.book is None:
+            return seat.news("strip", None, "")
+        if seat.ribbon is None or seat.shown.get("learned") != learned or not seat.ribbon["exact"]:
+            seat.ribbon = self._reader.ribbon(seat.book)
+            seat.shown["learned"] = learned
+        answer = self._told(seat)
+        return seat.news("strip", *_same(strip_html(seat.details, seat.ribbon, seat.page, answer)))
+
+    def _told(self, seat: Seat) -> dict[str, Any] | None:
+        """The answer whose context is shown: the chosen one, else the last."""
+        messages = self._messages(seat)
+        if seat.told is not None and seat.told < len(messages):
+            return messages[seat.told].get("answer")
+        answers = [m["answer"] for m in messages if m.get("answer")]
+        return answers[-1] if answers else None
+
+    def _messages(self, seat: Seat) -> list[dict[str, Any]]:
+        return self._reader.messages(seat.chat) if seat.chat else []
 
     def _places(self, seat: Seat) -> dict[str, Any] | None:
         """Where the page's text is printed; None to show the text instead of a picture."""
@@ -166,7 +196,7 @@ class View:
     def _chat(self, seat: Seat) -> Any:
         if seat.answering:
             return gr.skip()
-        messages = self._reader.messages(seat.chat) if seat.chat else []
+        messages = self._messages(seat)
         signature = (seat.book, seat.chat, len(messages))
         return seat.news("chat", signature, chat.messages_html(messages))
 
@@ -194,6 +224,14 @@ class View:
         if model.get("progress") is not None and state != "failed":
             text += f", {words.PERCENT.format(percent=int(100 * float(model['progress'])))}"
         return f'<p class="model {escape(state)}" role="status">{escape(text)}</p>'
+
+
+def _learned(book: dict[str, Any] | None) -> Any:
+    """What changes when more of a book is known."""
+    if book is None:
+        return None
+    job = book.get("job") or {}
+    return book["id"], book.get("adapter"), job.get("state"), job.get("step")
 
 
 def _same(html: str) -> tuple[str, str]:

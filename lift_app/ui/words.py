@@ -125,15 +125,27 @@ KEEPS_GOING = "You can close this page; it goes on. You can already ask."
 PAUSED_NOTE = "Nothing is lost: it goes on from here when you say so."
 QUEUED_NOTE = "Another book is being learned first. You can already ask with passages looked up."
 CANCELLED_NOTE = "Learning was cancelled. The book itself is untouched."
-RIBBON = "The book, part by part"
-RIBBON_NOTE = "stronger colour = better known"
-RIBBON_GROUPED = "stronger colour = better known; {parts} parts to a cell"
-RIBBON_LABEL = "How well the parts of the book are known: {known} of {total} have been seen"
-CELL = "part {number} of {total}: loss {loss}"
-CELL_UNSEEN = "part {number} of {total}: not seen yet"
 LOSS = "How surprised it still is by the text"
 LOSS_TERM = "loss"
 LOSS_LABEL = "Loss from {first} at first to {last} now"
+
+# Memory strip
+STRIP = "The book as a ribbon"
+STRIP_LABEL = "How well the book is known: {known} of {total} segments have been read"
+STRIP_UNKNOWN = "not learned yet"
+STRIP_STRONGER = "stronger = better known"
+CELL_UNKNOWN = "not learned"
+CELL_KNOWN = "known {percent} % (loss {loss})"
+PAGE_SHORT = "p. {first}"
+PAGES_SHORT = "pp. {first}–{last}"
+ANSWER_SAW = "The answer saw {percent} of the book;"
+ANSWER_REST = "the rest can only come from memory."
+ANSWER_MEMORY = "The answer saw nothing of the book: it is all from memory."
+ANSWER_SAW_NOTHING = "The answer saw nothing of the book."
+SAW_HEAD = "beginning"
+SAW_TAIL = "end"
+SAW_EVIDENCE = "passages"
+SAW_CITED = "cited"
 
 # Page
 PAGE_OF = "page {label} of {pages}"
@@ -245,6 +257,18 @@ def whole(number: float) -> str:
 def count(number: int, one: str, many: str) -> str:
     """`1 page`, `212 pages`."""
     return f"{whole(number)} {one if number == 1 else many}"
+
+
+def page_range(first: str, last: str) -> str:
+    """`p. 41`, `pp. 41–43`."""
+    if first == last:
+        return PAGE_SHORT.format(first=first)
+    return PAGES_SHORT.format(first=first, last=last)
+
+
+def percent(share: float) -> str:
+    """A share as people say it: `less than 1 %`, `8 %`."""
+    return "less than 1 %" if 0 < share < 0.01 else f"{round(100 * share)} %"
 
 
 def source(label: object, chapter: object) -> str:

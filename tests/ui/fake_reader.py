@@ -166,6 +166,34 @@ class FakeReader:
                 "adapter": "adapter-1" if state == "done" else None,
             }
 
+    def ribbon(self, book: str) -> dict[str, Any]:
+        with self.lock:
+            ident = self._find(book)
+            content = self.shelf[ident]["content"]
+            pages = [index / len(content) for index in range(len(content))]
+            status = self.status(ident)
+            losses = status["segments"] or [None] * SEGMENTS
+            cells = [
+                {
+                    "start": index / SEGMENTS,
+                    "page": 1 + index * len(content) // SEGMENTS,
+                    "last_page": 1 + index * len(content) // SEGMENTS,
+                    "before": None,
+                    "loss": loss,
+                }
+                for index, loss in enumerate(losses)
+            ]
+            return {
+                "cells": cells,
+                "worst": 3.4,
+                "pages": pages,
+                "labels": [str(number) for number in range(1, len(content) + 1)],
+                "characters": sum(len(text) for _, text in content),
+                "tokens": self.shelf[ident]["words"] * 4 // 3,
+                "exact": True,
+                "learned": status["state"] == "done",
+            }
+
     def pause(self, job: str) -> dict[str, Any]:
         return self._steer(job, "paused")
 
@@ -239,11 +267,20 @@ class FakeReader:
             "answer": text.strip(),
             "arm": arm,
             "citations": cites,
-            "context": {"head": 700, "tail": 300, "evidence": 400, "question": 14},
+            "context": {
+                "head": 0 if arm == "LIFT_only" else 20,
+                "tail": 0 if arm == "LIFT_only" else 12,
+                "evidence": 10 if evidence else 0,
+                "question": 14,
+            },
             "adapter": "adapter-1" if arm != "ICL" else None,
             "timing": {"first_token_seconds": 0.42, "tokens_per_second": 18.0, "seconds": 2.0},
             "supported": True,
-            "evidence": [],
+            "evidence": [
+                {"page": number, "start": start, "end": start + len(sentence), "text": sentence}
+            ]
+            if evidence
+            else [],
         }
         if chat is not None:
             self.talks[chat]["messages"] += [

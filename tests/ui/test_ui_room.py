@@ -70,7 +70,7 @@ def test_a_tick_during_a_lift_sends_progress_only(
     time.sleep(0.15)
     room.draw(seat)
     fake.jobs_by_book[book]["since"] -= 5
-    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm"}
+    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm", "strip"}
 
 
 def test_a_tick_is_cheap(room: Room, fake: FakeReader, seat: Seat) -> None:
@@ -169,6 +169,32 @@ def test_a_turn_draws_the_page_alone(room: Room, fake: FakeReader, seat: Seat) -
     fake.books = broken  # type: ignore[method-assign]
     room.act(seat, click(act="turn", page="3"))
     assert (seat.page, seat.note) == (3, "")
+
+
+def test_the_strip_follows_the_lift_the_page_and_the_chosen_answer(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    assert seat.shown["strip"].count(words.CELL_UNKNOWN) > 40
+    room.learn(seat, "quick")
+    fake.jobs_by_book[book]["since"] -= 10
+    assert "known" in drawn(room.tick(seat))["strip"]
+    assert 'aria-current="true"' in drawn(room.act(seat, click(act="turn", page="3")))["strip"]
+    talk(room, seat, "Who rang the bell?", arm="LIFT_only")
+    talk(room, seat, "What did the lamp burn?")
+    assert 'class="head"' in drawn(room.tick(seat))["strip"]
+    strip = drawn(room.act(seat, click(act="saw", saw="#saw-1")))["strip"]
+    assert 'class="head"' not in strip and 'class="evidence"' in strip
+    assert 'class="head"' in drawn(room.act(seat, click(act="saw", saw="forged")))["strip"]
+
+
+def test_a_ribbon_is_read_again_only_when_more_is_known(
+    room: Room, fake: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    monkeypatch.setattr(fake, "ribbon", lambda *_: pytest.fail("read again"))
+    room.tick(seat)
+    room.act(seat, click(act="turn", page="2"))
 
 
 def test_learning_makes_room_for_the_page(room: Room, seat: Seat, drawn: Named) -> None:
