@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lift_app import cards
+from lift_app.answering.first_questions import first_questions
 from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
 from lift_app.errors import Busy, CallerError
@@ -282,9 +283,23 @@ class Reader:
         row = self.library.books.find(book)
         return [chat.to_json() for chat in self.library.chats.list(row.id)]
 
+    def chat(self, chat: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(the book, the conversation) of a conversation's id."""
+        found = self.library.chats.get(chat)
+        return self.show(found.book_id), found.to_json()
+
     def messages(self, chat: str) -> list[dict[str, Any]]:
         """Messages of a conversation in order: `role`, `content`, `answer`, `created`."""
         return [message.to_json() for message in self.library.chats.messages(chat)]
+
+    def take_back(self, chat: str) -> str | None:
+        """Remove the last question of a conversation and its answer; gives the question."""
+        return self.library.chats.take_back(chat)
+
+    def first_questions(self, book: str) -> list[str]:
+        """Questions that the book can answer, for a reader who has just opened it."""
+        row = self.library.books.find(book)
+        return first_questions(self.library.books.load(row.id), self.library.passages)
 
     def delete_chat(self, chat: str) -> None:
         """Delete a conversation and its messages."""

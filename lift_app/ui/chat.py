@@ -63,7 +63,7 @@ def assistant(text: str, answer: dict[str, Any] | None, number: int | None = Non
     """
     html = f'<div class="said">{escape(text)}</div>'
     if answer is not None:
-        html += _citations(answer) + _figures(answer, number)
+        html += citations_html(answer) + _figures(answer, number)
     return {"role": "assistant", "content": html}
 
 
@@ -84,9 +84,39 @@ def mark_of(reference: str) -> Mark | None:
 
 
 def chats_html(chats: list[dict[str, Any]], current: str | None) -> str:
-    """Earlier chats about the book, newest first, as buttons."""
+    """The conversations about the book, and what can be done with the open one.
+
+    Args:
+        chats: newest first.
+        current: the open one; None for one that has no question yet.
+    """
     items = "".join(_chat(chat, chat["id"] == current) for chat in chats)
-    return f'<ul class="chats">{items}</ul>'
+    listed = ""
+    if chats:
+        label = words.count(len(chats), words.CHAT_ONE, words.CHAT_MANY)
+        listed = (
+            f'<details class="chats"><summary>{escape(label)}</summary><ul>{items}</ul></details>'
+        )
+    tools = ""
+    if current is not None:
+        address = f"chats/{escape(current)}.md"
+        tools = (
+            f'<button type="button" data-act="new">{escape(words.NEW_CHAT)}</button>'
+            f'<a href="{address}" download>{escape(words.EXPORT)}</a>'
+            f'<button type="button" data-act="drop">{escape(words.DELETE_CHAT)}</button>'
+        )
+    return f'<div class="talks">{listed}<div class="tools">{tools}</div></div>'
+
+
+def starters_html(questions: list[str]) -> str:
+    """First questions as buttons; `page.js` asks them."""
+    items = "".join(
+        f'<li><button type="button" data-act="start">{escape(question)}</button></li>'
+        for question in questions
+    )
+    if not items:
+        return ""
+    return f'<p class="quiet">{escape(words.STARTERS)}</p><ul class="starters">{items}</ul>'
 
 
 def _chat(chat: dict[str, Any], current: bool) -> str:
@@ -97,7 +127,8 @@ def _chat(chat: dict[str, Any], current: bool) -> str:
     )
 
 
-def _citations(answer: dict[str, Any]) -> str:
+def citations_html(answer: dict[str, Any]) -> str:
+    """The quotes of an answer as links, or that there is none."""
     citations = answer.get("citations") or []
     if not citations:
         if not answer.get("supported", True):
@@ -134,4 +165,5 @@ def _figures(answer: dict[str, Any], number: int | None) -> str:
     figures = [escape(part) for part in parts]
     if number is not None:
         figures[1] = f'<a class="saw" href="#saw-{number}">{figures[1]}</a>'
+        figures.append(f'<a class="copy" href="#copy-{number}">{escape(words.COPY)}</a>')
     return f'<p class="figures">{" · ".join(figures)}</p>'

@@ -44,6 +44,11 @@
   }
 
   function click(event) {
+    const copied = event.target.closest?.('a[href^="#copy-"]');
+    if (copied) {
+      event.preventDefault();
+      return copy(copied);
+    }
     const saw = event.target.closest?.('a[href^="#saw-"]');
     if (saw) {
       event.preventDefault();
@@ -63,6 +68,7 @@
     if (act === "theme") return toggleTheme();
     if (act === "pane") return showPane(data.pane);
     if (act === "quote") return quote(element);
+    if (act === "start") return ask(element.textContent);
     if (act === "show") lastMark = "";
     if (element.matches(".cell") && narrow()) showPane("book");
     send?.({ act, ...data });
@@ -138,6 +144,38 @@
     if (narrow()) showPane("chat");
     box.focus();
     box.setSelectionRange(box.value.length, box.value.length);
+  }
+
+  function ask(question) {
+    const box = document.querySelector("#question textarea");
+    if (!box) return;
+    box.value = question;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    // Gradio takes the value over before it hears of the click.
+    setTimeout(() => document.querySelector("#send")?.click(), 60);
+  }
+
+  // An answer with its citations, as text.
+  async function copy(link) {
+    const message = link.closest(".message") ?? link.parentElement.parentElement;
+    const parts = [message.querySelector(".said")?.innerText];
+    for (const cite of message.querySelectorAll("a.cite")) {
+      const [quote, source] = [".quote", ".source"].map((part) => cite.querySelector(part));
+      parts.push(`${quote.innerText} (${source.innerText})`);
+    }
+    try {
+      await navigator.clipboard.writeText(parts.filter(Boolean).join("\n\n"));
+      say(document.querySelector("#spoken")?.dataset.copied ?? "");
+    } catch {
+      // A page that is not served securely may not write; the text can still be selected.
+    }
+  }
+
+  function say(text) {
+    const spoken = document.querySelector("#spoken");
+    if (!spoken) return;
+    spoken.textContent = text;
+    setTimeout(() => (spoken.textContent = ""), 3000);
   }
 
   // So that the next turn finds its picture in the browser.
@@ -225,6 +263,10 @@
       send = trigger;
     },
     turned,
+    show(pane) {
+      if (narrow()) showPane(pane);
+      document.querySelector("#book-pane")?.scrollTo({ top: 0 });
+    },
   };
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lift_app.errors import LiftError
+from lift_app.ui.transcript import file_name, transcript
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -43,4 +45,22 @@ def routes(reader: Reader) -> list[BaseRoute]:
             return PlainTextResponse("", status_code=404)
         return Response(data, media_type="image/jpeg", headers=KEEP)
 
-    return [Route("/pages/{book:str}/{number:int}.jpg", picture)]
+    def conversation(request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", OWN[0]) not in OWN:
+            return PlainTextResponse("", status_code=403)
+        try:
+            book, chat = reader.chat(request.path_params["chat"])
+            messages = reader.messages(chat["id"])
+        except LiftError as error:
+            return PlainTextResponse(str(error), status_code=404)
+        name = quote(file_name(chat))
+        return Response(
+            transcript(book, chat, messages).encode("utf-8", "replace"),
+            media_type="text/markdown; charset=utf-8",
+            headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
+        )
+
+    return [
+        Route("/pages/{book:str}/{number:int}.jpg", picture),
+        Route("/chats/{chat:str}.md", conversation),
+    ]

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+
+if TYPE_CHECKING:
+    from lift_app.ui.compare import Column
 
 PRINT, TEXT = "print", "text"
 """How the pages of a PDF are shown: as they are printed, or their text alone."""
@@ -57,6 +60,9 @@ class Seat:
         blank: a new chat was asked for; it exists once its first question is.
         arrived: the window has said which book its address names; nothing is drawn before.
         answering: an answer is being streamed into this window's chat; nothing else redraws it.
+        halted: the reader has stopped what is being answered.
+        compared: the question of the comparison that is shown, and its columns.
+        starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         lock: a tick and a click may run at once; what is recorded must be what was sent last.
@@ -76,7 +82,9 @@ class Seat:
         self.chat: str | None = None
         self.blank = False
         self.arrived = False
-        self.answering = False
+        self.answering = self.halted = False
+        self.compared: tuple[str, list[Column]] | None = None
+        self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
         self.shown: dict[str, Any] = {}
         self.lock = threading.RLock()
@@ -89,7 +97,7 @@ class Seat:
         """Take another book off the shelf, or none."""
         self.book, self.details, self.chat = book, details, chat
         self.page, self.mark, self.blank, self.told = 1, None, False, None
-        self.ribbon = None
+        self.ribbon = self.compared = self.starters = None
         self.wanted, self.found, self.note = "", None, ""
 
     def news(self, part: str, signature: Any, update: Any) -> Any:

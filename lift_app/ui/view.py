@@ -7,12 +7,14 @@ on: a book that was removed, a first chat that was begun in another window.
 from __future__ import annotations
 
 import logging
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
+from lift_app.ui.compare import compare_html
 from lift_app.ui.finder import found_html
 from lift_app.ui.lift_view import ACTIVE, lift_html, line_html
 from lift_app.ui.page_view import page_html
@@ -45,9 +47,12 @@ PARTS = (
     "strip",
     "remove",
     "talk",
+    "compare",
+    "turns",
     "arm",
     "chat",
     "chats",
+    "starters",
 )
 """Everything that a draw may change, in the order of its results."""
 Updates = list[Any]
@@ -191,7 +196,42 @@ class View:
             "arm": seat.news("arm", (seat.book, arms, note), arm),
             "chat": self._chat(seat),
             "chats": seat.news("chats", *_same(chat.chats_html(chats, seat.chat))),
+            "compare": self.comparison(seat),
+            "turns": self._turns(seat),
+            "starters": self._starters(seat, bool(chats)),
         }
+
+    def arms(self, seat: Seat) -> list[str]:
+        """The arms that the open book can be asked with now."""
+        book = next((one for one in self._reader.books() if one["id"] == seat.book), None)
+        return chat.arms_of(book, self.status(seat.book))
+
+    def comparison(self, seat: Seat) -> Any:
+        """The comparison, as far as it has come."""
+        html = "" if seat.compared is None else compare_html(*seat.compared, seat.details)
+        return seat.news("compare", *_same(html))
+
+    def _turns(self, seat: Seat) -> Any:
+        """What can be done with the last answer, where there is one."""
+        there = seat.chat is not None and bool(self._messages(seat)) and not seat.answering
+        return seat.news("turns", there, gr.update(visible=there))
+
+    def _starters(self, seat: Seat, asked: bool) -> Any:
+        """First questions, until the first one is asked; found in the background."""
+        if seat.book is None or asked or seat.answering:
+            return seat.news("starters", *_same(""))
+        if seat.starters is None:
+            seat.starters = []
+            Thread(target=self._find_starters, args=(seat, seat.book), daemon=True).start()
+        return seat.news("starters", *_same(chat.starters_html(seat.starters)))
+
+    def _find_starters(self, seat: Seat, book: str) -> None:
+        try:
+            found = self._reader.first_questions(book)
+        except LiftError:
+            return  # it was removed meanwhile
+        if seat.book == book:
+            seat.starters = found
 
     def _chat(self, seat: Seat) -> Any:
         if seat.answering:

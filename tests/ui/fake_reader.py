@@ -228,6 +228,24 @@ class FakeReader:
             raise NotFound("There is no such chat.")
         return list(self.talks[chat]["messages"])
 
+    def chat(self, chat: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        if chat not in self.talks:
+            raise NotFound("There is no such chat.")
+        talk = self.talks[chat]
+        return self.show(talk["book"]), {"id": chat, "title": talk["title"], "created": ""}
+
+    def take_back(self, chat: str) -> str | None:
+        messages = self.talks[chat]["messages"]
+        if len(messages) < 2:
+            return None
+        question = messages[-2]["content"]
+        del messages[-2:]
+        return str(question)
+
+    def first_questions(self, book: str) -> list[str]:
+        self._find(book)
+        return ["Who rang the bell until dawn?", "What is this book about?"]
+
     def delete_chat(self, chat: str) -> dict[str, Any]:
         self.talks.pop(chat, None)
         return {"removed": chat}
