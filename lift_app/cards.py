@@ -80,6 +80,26 @@ def models(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
+def model_elsewhere(settings: Settings, *, wanted: bool) -> dict[str, Any]:
+    """State of a model that this process has not loaded.
+
+    Args:
+        settings: device and precision.
+        wanted: this process would have it, so another one has it.
+    """
+    choice = choose_device(settings)
+    return {
+        "state": "ready" if wanted else "absent",
+        "message": "Another LIFT Reader on this machine has the model and answers here too."
+        if wanted
+        else "The model is loaded when it is first needed.",
+        "progress": None,
+        "device": choice.device,
+        "precision": choice.label,
+        "reason": choice.reason,
+    }
+
+
 def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, Any]:
     folder = find_local(settings.model, settings)
     entry = find_model(settings.model)

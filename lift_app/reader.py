@@ -15,18 +15,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lift_app import cards
+from lift_app.answering.first_questions import first_questions
 from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
 from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
 from lift_app.library import BookRow
 from lift_app.lifting.recipe import resolve_recipe
+from lift_app.lifting.ribbon import Ribbons
 from lift_app.models.catalogue import split_start
-from lift_app.models.device import choose_device
 from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.starts import NONE, folder_of, reference
 from lift_app.models.tokens import count_tokens
+from lift_app.pages import Pages
 from lift_app.reading import Book, FileReader
 from lift_app.settings import Settings
 
@@ -51,9 +53,11 @@ class Reader:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=reference(settings.model, settings.start))
         self.library = open_library(self.settings)
+        self.pages = Pages(self.library, self.settings)
         self._files = FileReader(self.settings)
         self._access = Access(self.library, self.settings, preload=preload)
         self._lifts = Lifts(self.library, self.settings, self._access)
+        self._ribbons = Ribbons(self.library, self.settings)
         self._preload = preload
         if preload:
             self._access.own(lifting=True)
@@ -73,6 +77,7 @@ class Reader:
         """Checkpoint a running lift, stop the engine and the process that reads files."""
         self._access.close()
         self._files.close()
+        self.pages.close()
         self.library.close()
 
     # Books
@@ -118,21 +123,17 @@ class Reader:
 
     def page(self, book: str, number: int) -> dict[str, Any]:
         """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""
-        row = self.library.books.find(book)
-        page = self.library.books.page(row.id, number)
-        chapters = self.library.books.chapters(row.id)
-        return {
-            "number": page.number,
-            "label": page.label,
-            "chapter": None if page.chapter is None else chapters[page.chapter].title,
-            "text": page.text,
-            "pages": row.pages,
-        }
+        return self.pages.page(book, number)
+
+    def ribbon(self, book: str) -> dict[str, Any]:
+        """The book as a ribbon of segments and how well each is known; see `Ribbons.of`."""
+        return self._ribbons.of(self.library.books.find(book))
 
     def rm(self, book: str) -> dict[str, Any]:
         """Delete a book and everything of it: text, file, adapters, jobs, chats."""
         row = self.library.books.find(book)
         self._lifts.end_all(row.id)
+        self.pages.forget(row.id)
         self.library.books.delete(row.id)
         return {"removed": row.id, "title": row.title}
 
@@ -322,9 +323,23 @@ class Reader:
         row = self.library.books.find(book)
         return [chat.to_json() for chat in self.library.chats.list(row.id)]
 
+    def chat(self, chat: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(the book, the conversation) of a conversation's id."""
+        found = self.library.chats.get(chat)
+        return self.show(found.book_id), found.to_json()
+
     def messages(self, chat: str) -> list[dict[str, Any]]:
         """Messages of a conversation in order: `role`, `content`, `answer`, `created`."""
         return [message.to_json() for message in self.library.chats.messages(chat)]
+
+    def take_back(self, chat: str) -> str | None:
+        """Remove the last question of a conversation and its answer; gives the question."""
+        return self.library.chats.take_back(chat)
+
+    def first_questions(self, book: str) -> list[str]:
+        """Questions that the book can answer, for a reader who has just opened it."""
+        row = self.library.books.find(book)
+        return first_questions(self.library.books.load(row.id), self.library.passages)
 
     def delete_chat(self, chat: str) -> None:
         """Delete a conversation and its messages."""
@@ -357,17 +372,7 @@ class Reader:
         engine = self._access.own(lifting=True) if self._preload else self._access.engine
         if engine is not None:
             return dict(vars(engine.model_state))
-        choice = choose_device(self.settings)
-        return {
-            "state": "ready" if self._preload else "absent",
-            "message": "Another LIFT Reader on this machine has the model and answers here too."
-            if self._preload
-            else "The model is loaded when it is first needed.",
-            "progress": None,
-            "device": choice.device,
-            "precision": choice.label,
-            "reason": choice.reason,
-        }
+        return cards.model_elsewhere(self.settings, wanted=self._preload)
 
     def reference(self, model: str | None = None, start: str | None = None) -> str:
         """The one spelling of a model and its start, the settings' where they are not named."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SHORTEST_PREFIX = 4
 """Fewest characters of an id that name a book."""
+_ID_LENGTH = 64
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -125,6 +126,11 @@ class Books:
             CallerError: several are (code `ambiguous`); the message names them.
         """
         wanted = _folded(ref)
+        if len(wanted) == _ID_LENGTH:  # the faces ask by whole ids, many times a second
+            try:
+                return self.get(wanted)
+            except NotFound:
+                pass
         rows = self.list()
         tests = (
             lambda row: row.id == wanted,
@@ -186,6 +192,30 @@ class Books:
             if page is None:
                 raise NotFound(f"{row['title']} has pages 1 to {row['pages']}, but no {number}.")
             return Page(*page)
+
+    def page_labelled(self, book_id: str, label: str) -> int | None:
+        """Number of the first page with this label, else of the page of that number.
+
+        None where there is neither. Raises NotFound.
+        """
+        with self._db.read() as connection:
+            row = self._require(connection, book_id)
+            found = connection.execute(
+                "SELECT MIN(number) FROM pages WHERE book = ? AND label = ? COLLATE NOCASE",
+                [row["number"], label],
+            ).fetchone()[0]
+            if found is None and label.isdecimal() and 1 <= int(label[:9]) <= row["pages"]:
+                found = int(label)
+            return found
+
+    def page_sizes(self, book_id: str) -> list[tuple[str, int]]:
+        """Label and number of characters of each page, in order. Raises NotFound."""
+        with self._db.read() as connection:
+            number = self._require(connection, book_id)["number"]
+            rows = connection.execute(
+                "SELECT label, LENGTH(text) FROM pages WHERE book = ? ORDER BY number", [number]
+            )
+            return [(label, length) for label, length in rows]
 
     def page_count(self, book_id: str) -> int:
         """Number of pages. Raises NotFound."""

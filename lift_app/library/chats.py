@@ -118,6 +118,25 @@ class Chats:
                 for row in rows
             ]
 
+    def take_back(self, chat_id: str) -> str | None:
+        """Remove the last question and what was said to it; gives the question.
+
+        None, and nothing is removed, where nothing was asked. Raises NotFound.
+        """
+        with self._db.write() as database:
+            number = self._number(database.conn, chat_id)
+            last = database.execute(
+                "SELECT number, content FROM messages WHERE chat = ? AND role = 'user'"
+                " ORDER BY number DESC LIMIT 1",
+                [number],
+            ).fetchone()
+            if last is None:
+                return None
+            database.execute(
+                "DELETE FROM messages WHERE chat = ? AND number >= ?", [number, last[0]]
+            )
+        return str(last[1])
+
     def rename(self, chat_id: str, title: str) -> Chat:
         """Give a chat another title. Raises NotFound."""
         with self._db.write() as database:

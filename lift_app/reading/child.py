@@ -141,14 +141,28 @@ def _read(request: dict[str, Any]) -> bytes:
 
 
 def _render(request: dict[str, Any]) -> bytes:
-    """A page of a PDF as PNG."""
+    """A page of a PDF as JPEG."""
+    from lift_app.reading.open_pdf import open_document
     from lift_app.reading.page_image import render_page
 
-    data = Path(request["path"]).read_bytes()
-    return render_page(data, request["page"], request["width"])
+    return render_page(open_document(request["path"]), request["page"], request["width"])
 
 
-_ACTIONS = {"read": _read, "render": _render}
+def _place(request: dict[str, Any]) -> bytes:
+    """Where the text of a page stands on the printed page, as JSON."""
+    from lift_app.reading.open_pdf import open_document
+    from lift_app.reading.page_image import page_of
+    from lift_app.reading.placement import PrintedPage
+
+    page = page_of(open_document(request["path"]), request["page"])
+    try:
+        placed = PrintedPage(page).to_json(request["text"], request["spans"])
+    finally:
+        page.close()
+    return json.dumps(placed, ensure_ascii=False).encode("utf-8", "replace")
+
+
+_ACTIONS = {"read": _read, "render": _render, "place": _place}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -28,7 +29,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP
 _MOST_REPLY_BYTES = 512 * 1024 * 1024
 _MOST_HEADER_BYTES = 64 * 1024
 _RETIRE_BYTES = 20 * 1024 * 1024
-"""After a file larger than this the child is replaced, to give its memory back."""
+"""After reading a file larger than this the child is replaced, to give its memory back."""
 
 
 class FileReader:
@@ -87,7 +88,7 @@ class FileReader:
         return Book.from_json(json.loads(body))
 
     def render(self, path: Path, page_number: int, width_px: int) -> bytes:
-        """Draw a page of a PDF as PNG.
+        """Draw a page of a PDF as JPEG.
 
         Args:
             path: the PDF.
@@ -101,6 +102,33 @@ class FileReader:
         path = self._check(path)
         width = min(max(int(width_px), 16), 4000)
         return self._ask(path, {"action": "render", "page": int(page_number), "width": width})
+
+    def place(
+        self, path: Path, page_number: int, text: str, spans: Sequence[tuple[int, int]] = ()
+    ) -> dict[str, Any]:
+        """Find where the text of a PDF's page is printed.
+
+        Args:
+            path: the PDF.
+            page_number: 1-based.
+            text: the text of that page of the book.
+            spans: half-open ranges of it, in code points.
+
+        Returns:
+            What `placement.PrintedPage.to_json` gives: `width`, `height`, `lines`, `marks`.
+
+        Raises:
+            CallerError: there is no such page.
+            UnreadableFile: as for `read`.
+        """
+        request = {
+            "action": "place",
+            "page": int(page_number),
+            "text": text,
+            "spans": [list(span) for span in spans],
+        }
+        placed: dict[str, Any] = json.loads(self._ask(self._check(path), request))
+        return placed
 
     def close(self) -> None:
         """End the child, also in the middle of a request, which then raises Stopped.
@@ -168,7 +196,8 @@ class FileReader:
             if reply is None:
                 self._tell_death(child, late.is_set())
             header, body = reply
-            if header.get("code") == "too_much_memory" or path.stat().st_size > _RETIRE_BYTES:
+            large = request["action"] == "read" and path.stat().st_size > _RETIRE_BYTES
+            if header.get("code") == "too_much_memory" or large:
                 self._stop()
         if "error" in header:
             kind = UnreadableFile if header["error"] == "unreadable" else CallerError

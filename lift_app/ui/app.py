@@ -16,7 +16,9 @@ import gradio as gr
 from lift_app.errors import CallerError
 from lift_app.settings import Settings
 from lift_app.ui import api, security, words
+from lift_app.ui.finder import finder_html
 from lift_app.ui.room import Room
+from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
@@ -104,7 +106,7 @@ def serve(
         footer_links=[],
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
-        app_kwargs={"middleware": security.middleware(settings.host)},
+        app_kwargs={"middleware": security.middleware(settings.host), "routes": routes(reader)},
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),
@@ -172,10 +174,14 @@ def _book(parts: Parts, reader: Reader) -> None:
         parts["pause"] = gr.Button(words.PAUSE, size="sm", elem_id="pause")
         parts["resume"] = gr.Button(words.RESUME, size="sm", elem_id="resume", visible=False)
         parts["cancel"] = gr.Button(words.CANCEL, size="sm", elem_id="cancel")
-    parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
     with gr.Accordion(words.REMOVE, open=False, visible=False, elem_id="remove") as parts["remove"]:
         _html(f'<p class="quiet">{words.REMOVE_NOTE}</p>')
         parts["remove_yes"] = gr.Button(words.REMOVE_YES, variant="stop", size="sm")
+    parts["compare"] = _html("", elem_id="compare")
+    parts["finder"] = _html(finder_html(), elem_id="finder", visible=False)
+    parts["found"] = _html("", elem_id="found")
+    parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
+    parts["strip"] = _html("", elem_id="strip")
 
 
 def _recipe_label(recipe: dict[str, Any]) -> str:
@@ -187,6 +193,7 @@ def _recipe_label(recipe: dict[str, Any]) -> str:
 
 def _chat(parts: Parts, reader: Reader) -> None:
     _html(f"<h2>{words.ASK_THE_BOOK}</h2>")
+    parts["chats"] = _html("", elem_id="chats")
     parts["chat"] = gr.Chatbot(
         elem_id="chat",
         show_label=False,
@@ -201,6 +208,10 @@ def _chat(parts: Parts, reader: Reader) -> None:
         layout="panel",
         group_consecutive_messages=False,
     )
+    parts["starters"] = _html("", elem_id="starters")
+    with gr.Row(visible=False, elem_id="turns") as parts["turns"]:
+        parts["again"] = gr.Button(words.AGAIN, size="sm", elem_id="again")
+        parts["edit"] = gr.Button(words.EDIT, size="sm", elem_id="edit")
     with gr.Column(visible=False, elem_id="talk") as parts["talk"]:
         with gr.Row(elem_id="ask-row"):
             parts["question"] = gr.Textbox(
@@ -228,12 +239,10 @@ def _chat(parts: Parts, reader: Reader) -> None:
                 step=0.05,
                 label=words.STRENGTH,
                 info=words.STRENGTH_NOTE,
+                elem_id="strength",
             )
-            _html(f"<h3>{words.EARLIER}</h3>")
-            parts["chats"] = _html("", elem_id="chats")
-            with gr.Row():
-                parts["new_chat"] = gr.Button(words.NEW_CHAT, size="sm", elem_id="new-chat")
-                parts["delete_chat"] = gr.Button(words.DELETE_CHAT, size="sm")
+            _html(f'<p class="quiet">{words.COMPARE_NOTE}</p>')
+            parts["ask_all"] = gr.Button(words.COMPARE, size="sm", elem_id="compare-button")
 
 
 def _wire(
@@ -243,7 +252,8 @@ def _wire(
     demo.load(room.arrive, [seat], shown, **INTERNAL)
     # Not queued: a tick is a plain, short request, and never waits behind an answer.
     clock.tick(room.tick, [seat], shown, queue=False, **INTERNAL)
-    bridge.act(room.act, [seat], shown, **INTERNAL)
+    # Nor does a page that turns.
+    bridge.act(room.act, [seat], shown, queue=False, **INTERNAL)
 
     added = [*shown, parts["notice"], parts["drop"]]
     parts["drop"].upload(room.add, [seat, parts["drop"]], added, **INTERNAL)
@@ -255,17 +265,15 @@ def _wire(
         parts[name].click(getattr(room, name), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
-    answer = [parts[name] for name in ("chat", "question", "send", "stop")]
-    gr.on(
-        [parts["question"].submit, parts["send"].click],
-        room.ask,
-        [seat, *question],
-        answer,
-        **INTERNAL,
-    )
-    parts["stop"].click(room.stop, queue=False, **INTERNAL)
-    parts["new_chat"].click(room.new_chat, [seat], shown, **INTERNAL)
-    parts["delete_chat"].click(room.delete_chat, [seat], shown, **INTERNAL)
+    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare")]
+    talk = room.talk
+    asked = [parts["question"].submit, parts["send"].click]
+    gr.on(asked, talk.ask, [seat, *question], answer, **INTERNAL)
+    parts["again"].click(talk.again, [seat, *question], answer, **INTERNAL)
+    parts["edit"].click(talk.edit, [seat], answer, **INTERNAL)
+    parts["ask_all"].click(None, js="() => window.liftPage.show('book')", **INTERNAL)
+    parts["ask_all"].click(talk.compare, [seat, *question], answer, **INTERNAL)
+    parts["stop"].click(talk.stop, [seat], queue=False, **INTERNAL)
 
 
 def _panes() -> str:
@@ -275,7 +283,8 @@ def _panes() -> str:
         f"{' aria-current' if pane == 'book' else ''}>{name}</button>"
         for pane, name in (("shelf", words.SHELF), ("book", words.BOOK), ("chat", words.ASK))
     )
-    return f'<nav class="tabs" aria-label="{words.PANES}">{tabs}</nav>'
+    spoken = f'<p id="spoken" role="status" data-copied="{words.COPIED}"></p>'
+    return f'<nav class="tabs" aria-label="{words.PANES}">{tabs}</nav>{spoken}'
 
 
 def _html(value: str, **options: Any) -> gr.HTML:

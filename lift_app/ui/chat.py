@@ -7,14 +7,13 @@ into an event: the sanitiser keeps links and classes, but no data attributes.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lift_app.ui import words
 from lift_app.ui.seat import Mark
 from lift_app.ui.security import escape
 
-_CITE = re.compile(r"#?cite-(\d{1,9})-(\d{1,9})-(\d{1,9})\Z")
+_CITE = "#cite-"
 DEFAULT_ARM = "LIFT+ICL"
 PLAIN_ARM = "ICL"
 
@@ -44,8 +43,8 @@ def messages_html(messages: list[Message]) -> list[Message]:
     return [
         user(message["content"])
         if message["role"] == "user"
-        else assistant(message["content"], message.get("answer"))
-        for message in messages
+        else assistant(message["content"], message.get("answer"), number)
+        for number, message in enumerate(messages)
     ]
 
 
@@ -54,11 +53,17 @@ def user(text: str) -> Message:
     return {"role": "user", "content": f'<div class="said">{escape(text)}</div>'}
 
 
-def assistant(text: str, answer: dict[str, Any] | None) -> Message:
-    """An answer; with its citations and figures once it is complete."""
+def assistant(text: str, answer: dict[str, Any] | None, number: int | None = None) -> Message:
+    """An answer; with its citations and figures once it is complete.
+
+    Args:
+        text: what was said.
+        answer: all that came with it; None while it is being written.
+        number: of the message in its chat, for the link that shows what it saw.
+    """
     html = f'<div class="said">{escape(text)}</div>'
     if answer is not None:
-        html += _citations(answer) + _figures(answer)
+        html += citations_html(answer) + _figures(answer, number)
     return {"role": "assistant", "content": html}
 
 
@@ -74,17 +79,44 @@ def trouble(text: str) -> Message:
 
 def mark_of(reference: str) -> Mark | None:
     """The inverse of a citation's link; None for anything else."""
-    match = _CITE.fullmatch(reference)
-    if match is None:
-        return None
-    page, start, end = (int(number) for number in match.groups())
-    return Mark(page, start, end)
+    mark = Mark.parse(reference[len(_CITE) :]) if reference.startswith(_CITE) else None
+    return mark if mark is not None and len(mark.spans) == 1 else None
 
 
 def chats_html(chats: list[dict[str, Any]], current: str | None) -> str:
-    """Earlier chats about the book, newest first, as buttons."""
+    """The conversations about the book, and what can be done with the open one.
+
+    Args:
+        chats: newest first.
+        current: the open one; None for one that has no question yet.
+    """
     items = "".join(_chat(chat, chat["id"] == current) for chat in chats)
-    return f'<ul class="chats">{items}</ul>'
+    listed = ""
+    if chats:
+        label = words.count(len(chats), words.CHAT_ONE, words.CHAT_MANY)
+        listed = (
+            f'<details class="chats"><summary>{escape(label)}</summary><ul>{items}</ul></details>'
+        )
+    tools = ""
+    if current is not None:
+        address = f"chats/{escape(current)}.md"
+        tools = (
+            f'<button type="button" data-act="new">{escape(words.NEW_CHAT)}</button>'
+            f'<a href="{address}" download>{escape(words.EXPORT)}</a>'
+            f'<button type="button" data-act="drop">{escape(words.DELETE_CHAT)}</button>'
+        )
+    return f'<div class="talks">{listed}<div class="tools">{tools}</div></div>'
+
+
+def starters_html(questions: list[str]) -> str:
+    """First questions as buttons; `page.js` asks them."""
+    items = "".join(
+        f'<li><button type="button" data-act="start">{escape(question)}</button></li>'
+        for question in questions
+    )
+    if not items:
+        return ""
+    return f'<p class="quiet">{escape(words.STARTERS)}</p><ul class="starters">{items}</ul>'
 
 
 def _chat(chat: dict[str, Any], current: bool) -> str:
@@ -95,30 +127,29 @@ def _chat(chat: dict[str, Any], current: bool) -> str:
     )
 
 
-def _citations(answer: dict[str, Any]) -> str:
+def citations_html(answer: dict[str, Any]) -> str:
+    """The quotes of an answer as links, or that there is none."""
     citations = answer.get("citations") or []
     if not citations:
         if not answer.get("supported", True):
             return ""  # the answer says itself that the book does not
         return f'<p class="quiet">{escape(words.NO_CITATION)}</p>'
-    items = "".join(
-        f'<li><a class="cite" '
-        f'href="#cite-{int(c["page"])}-{int(c["start"])}-{int(c["end"])}">'
-        f'<b>{number}</b><span class="quote">“{escape(c["quote"])}”</span>'
-        f'<span class="source">{escape(_source(c))}</span></a></li>'
-        for number, c in enumerate(citations, start=1)
-    )
+    items = "".join(_citation(number, c) for number, c in enumerate(citations, start=1))
     return f'<ol class="cites">{items}</ol>'
 
 
-def _source(citation: dict[str, Any]) -> str:
+def _citation(number: int, citation: dict[str, Any]) -> str:
+    place = Mark(int(citation["page"]), ((int(citation["start"]), int(citation["end"])),))
     label = citation.get("page_label") or citation["page"]
-    if citation.get("chapter"):
-        return words.SOURCE_CHAPTER.format(label=label, chapter=citation["chapter"])
-    return words.SOURCE.format(label=label)
+    return (
+        f'<li><a class="cite" href="{_CITE}{place.reference}">'
+        f'<b>{number}</b><span class="quote">“{escape(citation["quote"])}”</span>'
+        f'<span class="source">{escape(words.source(label, citation.get("chapter")))}</span>'
+        "</a></li>"
+    )
 
 
-def _figures(answer: dict[str, Any]) -> str:
+def _figures(answer: dict[str, Any], number: int | None) -> str:
     """The small line under an answer: arm, how much of the book it saw, and how fast it was."""
     context, timing = answer.get("context") or {}, answer.get("timing") or {}
     saw = sum(int(context.get(part) or 0) for part in ("head", "tail", "evidence"))
@@ -131,4 +162,8 @@ def _figures(answer: dict[str, Any]) -> str:
         parts.append(words.FIRST_WORD.format(time=seconds))
     if timing.get("tokens_per_second"):
         parts.append(words.SPOKEN.format(speed=words.whole(float(timing["tokens_per_second"]))))
-    return f'<p class="figures">{escape(" · ".join(parts))}</p>'
+    figures = [escape(part) for part in parts]
+    if number is not None:
+        figures[1] = f'<a class="saw" href="#saw-{number}">{figures[1]}</a>'
+        figures.append(f'<a class="copy" href="#copy-{number}">{escape(words.COPY)}</a>')
+    return f'<p class="figures">{" · ".join(figures)}</p>'

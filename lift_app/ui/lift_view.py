@@ -1,4 +1,4 @@
-"""The lift: progress in plain words, the stages, the ribbon of segments, and the loss.
+"""The lift: progress in plain words, the stages and the loss.
 
 Draws what `Reader.status` gives. The lift itself is a job of the engine; nothing here runs it.
 """
@@ -11,22 +11,16 @@ from lift_app.ui import words
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import percent_of
 
-CELLS = 160
-"""Most cells of a ribbon; beyond that, several segments share one."""
 POINTS = 120
 """Most points of the loss line."""
-WELL_KNOWN = 0.35
-"""Share of the first loss at which a segment's cell is as dark as it gets."""
 ACTIVE = ("queued", "running", "paused")
 
 
 def lift_html(status: dict[str, Any]) -> str:
-    """The whole view; empty for a book that was never lifted."""
+    """The whole view; empty where no lift goes on or has ended badly."""
     state = status.get("state")
-    if state not in (*ACTIVE, "failed", "cancelled", "done"):
+    if state not in (*ACTIVE, "failed", "cancelled"):
         return ""
-    if state == "done":
-        return _ribbon(status, "lift") if _losses(status) else ""
     if state == "cancelled":
         return (
             f'<section class="lift"><p class="quiet">{escape(words.CANCELLED_NOTE)}</p></section>'
@@ -46,8 +40,21 @@ def lift_html(status: dict[str, Any]) -> str:
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{percent}" aria-label="{escape(words.LIFT)}">'
         f'<i style="width:{percent}%"></i></div>'
-        f"{_track(status)}{_ribbon(status, '')}{_loss(status)}"
+        f"{_track(status)}{_loss(status)}"
         f'<p class="quiet">{escape(note)}</p></section>'
+    )
+
+
+def line_html(status: dict[str, Any]) -> str:
+    """A lift in one line, while its page is being read; empty if there is nothing to follow."""
+    if status.get("state") not in ACTIVE:
+        return ""
+    percent = percent_of(status)
+    return (
+        f'<section class="lift line {escape(status["state"])}" aria-label="{escape(words.LIFT)}">'
+        f'<p class="progress-line">{escape(progress_line(status))}</p>'
+        f'<p class="sr-only" aria-live="polite">{escape(_spoken(status))}</p>'
+        f'<span class="thin"><i style="width:{percent}%"></i></span></section>'
     )
 
 
@@ -91,51 +98,6 @@ def _track(status: dict[str, Any]) -> str:
         current = ' aria-current="step"' if css == "now" else ""
         items.append(f'<li class="{css}"{current}>{escape(label)}</li>')
     return f'<ol class="track">{"".join(items)}</ol>'
-
-
-def _losses(status: dict[str, Any]) -> list[float | None]:
-    losses: list[float | None] = list(status.get("segments") or [])
-    return losses if any(loss is not None for loss in losses) else []
-
-
-def _ribbon(status: dict[str, Any], wrapper: str) -> str:
-    """One cell a segment, the darker the better it is known."""
-    losses = _losses(status)
-    if not losses:
-        return ""
-    seen = [loss for loss in losses if loss is not None]
-    curve = status.get("losses") or []
-    worst = max([float(curve[0][1])] if curve else seen)
-    group = -(-len(losses) // CELLS)
-    cells = []
-    for start in range(0, len(losses), group):
-        values = [loss for loss in losses[start : start + group] if loss is not None]
-        number, total = start + 1, len(losses)
-        if not values:
-            cells.append(
-                f'<i title="{escape(words.CELL_UNSEEN.format(number=number, total=total))}"></i>'
-            )
-            continue
-        loss = sum(values) / len(values)
-        title = words.CELL.format(number=number, total=total, loss=f"{loss:.2f}")
-        cells.append(
-            f'<i class="k" style="--k:{knownness(loss, worst):.2f}" title="{escape(title)}"></i>'
-        )
-    note = words.RIBBON_NOTE if group == 1 else words.RIBBON_GROUPED.format(parts=group)
-    label = words.RIBBON_LABEL.format(known=len(seen), total=len(losses))
-    return (
-        f'<figure class="ribbon {wrapper}"><figcaption>{escape(words.RIBBON)} '
-        f'<span class="quiet">{escape(note)}</span></figcaption>'
-        f'<div class="cells" role="img" aria-label="{escape(label)}">{"".join(cells)}</div>'
-        "</figure>"
-    )
-
-
-def knownness(loss: float, worst: float) -> float:
-    """0 for a segment as surprising as at the start, 1 from `WELL_KNOWN` of that downwards."""
-    if worst <= 0:
-        return 1.0
-    return min(1.0, max(0.0, (1 - loss / worst) / (1 - WELL_KNOWN)))
 
 
 def _loss(status: dict[str, Any]) -> str:

@@ -1,9 +1,11 @@
-// The page's own small behaviour: clicks in our HTML become one event for the server, the address
-// keeps the place, the theme and the phone's tabs. It fetches nothing and owns no data.
+// The page's own small behaviour: clicks and small forms in our HTML become one event for the
+// server, the address keeps the place, the theme and the phone's tabs. It fetches nothing but the
+// pictures of the two neighbouring pages, and owns no data.
 (() => {
   const THEME = "lift-theme";
   let send = null;
   let lastMark = null;
+  let openBook = "";
 
   const narrow = () => window.matchMedia("(max-width: 820px)").matches;
 
@@ -42,6 +44,16 @@
   }
 
   function click(event) {
+    const copied = event.target.closest?.('a[href^="#copy-"]');
+    if (copied) {
+      event.preventDefault();
+      return copy(copied);
+    }
+    const saw = event.target.closest?.('a[href^="#saw-"]');
+    if (saw) {
+      event.preventDefault();
+      return send?.({ act: "saw", saw: saw.getAttribute("href") });
+    }
     const cite = event.target.closest?.('a[href^="#cite-"]');
     const element = cite ?? event.target.closest?.("[data-act]");
     if (!element || element.disabled) return;
@@ -55,18 +67,128 @@
     const { act, ...data } = element.dataset;
     if (act === "theme") return toggleTheme();
     if (act === "pane") return showPane(data.pane);
+    if (act === "quote") return quote(element);
+    if (act === "start") return ask(element.textContent);
+    if (act === "show") lastMark = "";
+    if (element.matches(".cell") && narrow()) showPane("book");
     send?.({ act, ...data });
     if (act === "book" && narrow()) showPane("book");
   }
 
+  function submit(event) {
+    const form = event.target.closest?.("form[data-form]");
+    if (!form) return;
+    event.preventDefault();
+    send?.({ act: form.dataset.form, value: form.elements.value.value });
+  }
+
+  // The small cross of a search field empties it without a submit.
+  function emptied(event) {
+    if (event.target.matches?.(".finder input") && !event.target.value) {
+      send?.({ act: "find", value: "" });
+    }
+  }
+
+  // The strip is one stop for the Tab key; arrows move along it.
+  function walk(cell, event) {
+    const cells = [...cell.parentElement.children];
+    const at = cells.indexOf(cell);
+    const wanted = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: cells.length - 1 };
+    const next = cells[wanted[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    for (const one of cells) one.tabIndex = one === next ? 0 : -1;
+    next.focus();
+  }
+
   // Left and right turn the page while nothing else wants the key.
   function key(event) {
+    if (event.target.matches?.(".cell")) return walk(event.target, event);
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const step = { ArrowLeft: 0, ArrowRight: 1 }[event.key];
     if (step === undefined) return;
     const busy = "input, textarea, select, summary, [role=slider], [contenteditable=true]";
     if (document.activeElement?.matches(busy)) return;
     document.querySelectorAll("#leaf .turner:first-of-type button")[step]?.click();
+  }
+
+  // The button stands beside a selection in the page, and nowhere else.
+  function selected() {
+    const button = document.querySelector("#ask-selection");
+    if (!button) return;
+    const selection = window.getSelection();
+    const text = selection.toString().replace(/\u00ad\s*/g, "").replace(/\s+/g, " ").trim();
+    const inPage = selection.rangeCount && selection.anchorNode?.parentElement?.closest("#leaf");
+    if (!inPage || text.length < 3) {
+      button.hidden = true;
+      return;
+    }
+    const box = selection.getRangeAt(0).getBoundingClientRect();
+    button.hidden = false;
+    button.dataset.text = text.length > 300 ? `${text.slice(0, 300)} …` : text;
+    const top = box.bottom + 8 + button.offsetHeight;
+    button.style.top = `${Math.max(8, top > innerHeight - 60 ? box.top - 44 : box.bottom + 8)}px`;
+    const left = box.left + box.width / 2 - button.offsetWidth / 2;
+    button.style.left = `${Math.min(Math.max(8, left), innerWidth - button.offsetWidth - 8)}px`;
+  }
+
+  // The question begins with the passage; what is asked about it is the reader's.
+  function quote(button) {
+    const box = document.querySelector("#question textarea");
+    if (!box) return;
+    const { before, after, text } = button.dataset;
+    box.value = `${before}${text}${after}`;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    button.hidden = true;
+    window.getSelection().removeAllRanges();
+    if (narrow()) showPane("chat");
+    box.focus();
+    box.setSelectionRange(box.value.length, box.value.length);
+  }
+
+  function ask(question) {
+    const box = document.querySelector("#question textarea");
+    if (!box) return;
+    box.value = question;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    // Gradio takes the value over before it hears of the click.
+    setTimeout(() => document.querySelector("#send")?.click(), 60);
+  }
+
+  // An answer with its citations, as text.
+  async function copy(link) {
+    const message = link.closest(".message") ?? link.parentElement.parentElement;
+    const parts = [message.querySelector(".said")?.innerText];
+    for (const cite of message.querySelectorAll("a.cite")) {
+      const [quote, source] = [".quote", ".source"].map((part) => cite.querySelector(part));
+      parts.push(`${quote.innerText} (${source.innerText})`);
+    }
+    try {
+      await navigator.clipboard.writeText(parts.filter(Boolean).join("\n\n"));
+      say(document.querySelector("#spoken")?.dataset.copied ?? "");
+    } catch {
+      // A page that is not served securely may not write; the text can still be selected.
+    }
+  }
+
+  function say(text) {
+    const spoken = document.querySelector("#spoken");
+    if (!spoken) return;
+    spoken.textContent = text;
+    setTimeout(() => (spoken.textContent = ""), 3000);
+  }
+
+  // So that the next turn finds its picture in the browser.
+  function fetchNeighbours(leaf) {
+    const picture = leaf.querySelector(".sheet img");
+    if (!picture) return;
+    const page = Number(leaf.dataset.page);
+    for (const step of leaf.querySelectorAll(".turner:first-of-type [data-page]")) {
+      if (step.disabled) continue;
+      const other = new Image();
+      other.sizes = picture.sizes;
+      other.srcset = picture.srcset.replaceAll(`/${page}.jpg`, `/${step.dataset.page}.jpg`);
+    }
   }
 
   function turned(element) {
@@ -80,16 +202,40 @@
       else place.searchParams.delete(name);
     }
     history.replaceState(history.state, "", place);
+    const book = leaf?.dataset.book ?? "";
+    const field = document.querySelector(".finder input");
+    if (field && book !== openBook) field.value = "";
+    openBook = book;
+    if (leaf) fetchNeighbours(leaf);
     const mark = leaf ? `${place.searchParams} ${leaf.dataset.mark ?? ""}` : "";
     if (mark === lastMark) return;
     const first = lastMark === null;
     lastMark = mark;
-    const quote = element.querySelector("mark");
+    const quote = element.querySelector("mark, .mark");
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (quote) quote.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
     else if (leaf && !first && element.getBoundingClientRect().top < 0) {
       element.scrollIntoView({ block: "start" });
     }
+  }
+
+  // What is drawn anew loses the focus; it goes to the same button of the new drawing.
+  const name = (element) =>
+    ["place", "book", "cell", "view", "chat"].map((key) => element.dataset[key]).find(Boolean) ??
+    element.getAttribute("aria-label") ??
+    element.dataset.act;
+  let focused = null;
+
+  function remember(event) {
+    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats");
+    focused = part ? { part: part.id, name: name(event.target), tag: event.target.tagName } : null;
+  }
+
+  function refocus() {
+    if (!focused || document.activeElement !== document.body) return;
+    const all = document.querySelectorAll(`#${focused.part} ${focused.tag}`);
+    const same = [...all].find((element) => name(element) === focused.name);
+    same?.focus({ preventScroll: true });
   }
 
   // Gradio labels each message with its raw HTML; without the label its text is read instead.
@@ -103,6 +249,12 @@
     startTheme();
     document.addEventListener("click", click);
     document.addEventListener("keydown", key);
+    document.addEventListener("submit", submit);
+    document.addEventListener("search", emptied, true);
+    document.addEventListener("selectionchange", selected);
+    document.addEventListener("focusin", remember);
+    document.addEventListener("pointerdown", () => (focused = null));
+    new MutationObserver(refocus).observe(document.body, { childList: true, subtree: true });
     setInterval(unlabel, 1000);
   }
 
@@ -111,6 +263,10 @@
       send = trigger;
     },
     turned,
+    show(pane) {
+      if (narrow()) showPane(pane);
+      document.querySelector("#book-pane")?.scrollTo({ top: 0 });
+    },
   };
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);

@@ -21,11 +21,12 @@ def welcome_html() -> str:
     )
 
 
-def report_html(book: dict[str, Any]) -> str:
+def report_html(book: dict[str, Any], *, opened: bool = True) -> str:
     """Title, numbers, and what was found in the file.
 
     Args:
         book: what `Reader.show` gives; missing entries are left out.
+        opened: with numbers and findings; without, the title alone leaves its place to the page.
     """
     report = book.get("report") or {}
     pages = int(book.get("pages") or report.get("pages") or 0)
@@ -38,11 +39,13 @@ def report_html(book: dict[str, Any]) -> str:
         tokens,
     ]
     author = f'<p class="author">{escape(words.BY.format(author=book["author"]))}</p>'
+    about = f'<p class="facts">{escape(" · ".join(facts))}</p>{_found(report)}'
     return (
-        f'<header class="about"><h2>{escape(book["title"])}</h2>'
-        f"{author if book.get('author') else ''}"
-        f'<p class="facts">{escape(" · ".join(facts))}</p>'
-        f"{_found(report)}</header>"
+        f'<header class="about{"" if opened else " small"}"><div class="title">'
+        f"<div><h2>{escape(book['title'])}</h2>{author if book.get('author') else ''}</div>"
+        f'<button type="button" class="desk" data-act="desk" '
+        f'aria-expanded="{"true" if opened else "false"}">{escape(words.DESK)}</button></div>'
+        f"{about if opened else ''}</header>"
     )
 
 

@@ -7,8 +7,6 @@ and runs no long work but the stream of an answer.
 from __future__ import annotations
 
 import logging
-import textwrap
-import time
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -16,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lift_app.errors import LiftError, NotFound
+from lift_app.errors import NotFound
 from lift_app.ui import chat, words
 from lift_app.ui.lift_view import ACTIVE
-from lift_app.ui.seat import Mark, Seat
+from lift_app.ui.seat import PRINT, TEXT, Mark, Seat
 from lift_app.ui.security import escape, forget_upload
+from lift_app.ui.talk import Talk
+from lift_app.ui.telling import say, tell
 from lift_app.ui.view import PARTS, Updates, View
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FRAME = 0.12
-"""Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
+READING = ("cite", "find", "goto", "saw", "show", "turn", "view")
+"""Acts that change nothing but the page and what is marked on it."""
 
-TITLE = 60
-"""Longest title of a chat, in characters."""
+LONGEST_SEARCH = 200
+"""Characters of a search that are looked for."""
 
 
 def calm(handler: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -49,23 +49,13 @@ def calm(handler: Callable[..., Updates]) -> Callable[..., Updates]:
     return handle
 
 
-def tell(error: Exception) -> str:
-    """Show an error to the reader in its own words; gives the words. Unexpected ones are logged."""
-    if isinstance(error, LiftError):
-        text = str(error)
-    else:
-        log.error("unexpected error in the reading room", exc_info=error)
-        text = words.UNEXPECTED
-    gr.Warning(escape(text), title=words.NOTE)
-    return text
-
-
 class Room:
     """Handlers of one running app, shared by all windows."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.view = View(reader)
+        self.talk = Talk(reader, self.view)
 
     # Drawing
 
@@ -103,24 +93,75 @@ class Room:
             self._turn(seat, int(wanted["at"]))
         return self.draw(seat)
 
-    @calm
     def act(self, seat: Seat, event: gr.EventData) -> Updates:
-        """A click inside our own HTML: `page.js` sends what was meant."""
-        data = event._data or {}
+        """A click inside our own HTML: `page.js` sends what was meant.
+
+        Not queued, so what goes wrong cannot be a message of Gradio's: it stands over the page.
+        """
+        seat.note = ""
+        try:
+            return self._act(seat, event._data or {})
+        except Exception as error:
+            seat.note = say(error)
+            return self.draw(seat)
+
+    def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
+        if kind in READING and seat.book:
+            self._read(seat, str(kind), data)
+            if kind in ("cite", "show") and seat.desk:
+                seat.desk = False
+                return self.draw(seat)
+            return self.view.turn(seat)
+        if kind == "desk":
+            seat.desk = not seat.desk
         if kind == "book":
             self._open(seat, str(data.get("book")))
-        elif kind == "chat" and seat.book:
-            known = {one["id"] for one in self.reader.chats(seat.book)}
-            wanted = next((one for one in known if str(one) == str(data.get("chat"))), None)
-            seat.chat, seat.blank = wanted or seat.chat, seat.blank and wanted is None
-        elif kind == "turn" and seat.book:
+        elif kind in ("chat", "new", "drop") and seat.book and not seat.answering:
+            self._choose_chat(seat, seat.book, str(kind), str(data.get("chat")))
+        elif kind == "close":
+            seat.compared = None
+        return self.draw(seat)
+
+    def _choose_chat(self, seat: Seat, book: str, kind: str, wanted: str) -> None:
+        """Open a chat, begin one (its first question creates and names it), or delete one."""
+        known = [one["id"] for one in self.reader.chats(book)]
+        seat.told = None
+        if kind == "new":
+            seat.chat, seat.blank = None, True
+        elif kind == "drop" and seat.chat is not None and seat.chat in known:
+            self.reader.delete_chat(seat.chat)
+            known.remove(seat.chat)
+            seat.chat = known[0] if known else None
+        elif kind == "chat" and wanted in known:
+            seat.chat, seat.blank = wanted, False
+
+    def _read(self, seat: Seat, kind: str, data: dict[str, Any]) -> None:
+        """Acts that stay within the open book's pages."""
+        assert seat.book is not None
+        if kind == "turn":
             self._turn(seat, int(data.get("page") or 1))
-        elif kind == "cite" and seat.book:
-            mark = chat.mark_of(str(data.get("cite")))
+        elif kind in ("cite", "show"):
+            cited = kind == "cite"
+            mark = (
+                chat.mark_of(str(data.get("cite"))) if cited else Mark.parse(str(data.get("place")))
+            )
             if mark is not None:
                 self._turn(seat, mark.page, mark)
-        return self.draw(seat)
+        elif kind == "goto":
+            label = str(data.get("value") or "")
+            number = self.reader.pages.number_of(seat.book, label)
+            if number is None:
+                raise NotFound(words.NO_SUCH_PAGE.format(label=label[:20]))
+            self._turn(seat, number)
+        elif kind == "find":
+            seat.wanted = str(data.get("value") or "").strip()[:LONGEST_SEARCH]
+            seat.found = self.reader.pages.search(seat.book, seat.wanted) if seat.wanted else None
+        elif kind == "saw":
+            said = str(data.get("saw") or "").removeprefix("#saw-")
+            seat.told = int(said) if said.isdecimal() else None
+        elif kind == "view":
+            seat.view = TEXT if data.get("view") == TEXT else PRINT
 
     def _open(self, seat: Seat, book: str | None) -> None:
         if book is None:
@@ -129,6 +170,8 @@ class Room:
         details = self.reader.show(book)
         chats = self.reader.chats(details["id"])
         seat.open(details["id"], details, chats[0]["id"] if chats else None)
+        # A lift is what a reader comes back for; otherwise it is the page.
+        seat.desk = (details.get("job") or {}).get("state") in (*ACTIVE, "failed")
 
     def _turn(self, seat: Seat, page: int, mark: Mark | None = None) -> None:
         pages = max(1, int(seat.details.get("pages") or 1))
@@ -151,6 +194,7 @@ class Room:
         try:
             added = self.reader.add(path)
             self._open(seat, added["id"])
+            seat.desk = True
             said = words.ADDED if added.get("new", True) else words.ALREADY_THERE
             notice, trouble = said.format(title=added["title"]), False
         except Exception as error:
@@ -202,76 +246,6 @@ class Room:
         job = self.view.status(seat.book).get("job")
         if job is not None:
             verb(job)
-        return self.draw(seat)
-
-    # Talking
-
-    def ask(
-        self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
-    ) -> Iterator[tuple[Any, Any, Any, Any]]:
-        """Stream an answer. Results: chat, question box, ask button, stop button."""
-        question = (question or "").strip()
-        if not question or seat.book is None or seat.answering:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
-            return
-        seat.answering = True
-        busy = (gr.update(value=""), gr.update(visible=False), gr.update(visible=True))
-        idle = (gr.skip(), gr.update(visible=True), gr.update(visible=False))
-        talk: list[chat.Message] = []
-        try:
-            if seat.chat is None:
-                title = textwrap.shorten(question, TITLE, placeholder=" …")
-                seat.chat, seat.blank = self.reader.new_chat(seat.book, title)["id"], False
-            talk = [*chat.messages_html(self.reader.messages(seat.chat)), chat.user(question)]
-            ready = self.reader.model_state().get("state") == "ready"
-            hint = chat.waiting(words.THINKING if ready else words.THINKING_MODEL)
-            yield ([*talk, hint], *busy)
-            last: chat.Message = hint
-            for last in self._answer(seat, question, arm, evidence, strength):
-                yield [*talk, last], gr.skip(), gr.skip(), gr.skip()
-            yield ([*talk, last], *idle)
-        except Exception as error:
-            again = (gr.update(value=question), *idle[1:])
-            yield ([*talk, chat.trouble(tell(error))], *again)
-        finally:
-            # Also when the window is gone: Gradio then closes this generator.
-            seat.answering = False
-
-    def _answer(
-        self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
-    ) -> Iterator[chat.Message]:
-        """The growing answer as messages, the last one with its citations."""
-        assert seat.book is not None
-        text, drawn = "", 0.0
-        stream = self.reader.ask_stream(
-            seat.book, question, arm=arm, evidence=evidence, strength=strength, chat=seat.chat
-        )
-        for piece in stream:
-            if "answer" in piece:
-                yield chat.assistant(piece["answer"]["answer"], piece["answer"])
-                return
-            text += piece.get("text", "")
-            if text.strip() and time.monotonic() - drawn >= FRAME:
-                drawn = time.monotonic()
-                yield chat.assistant(text, None)
-
-    def stop(self) -> None:
-        """Stop the answer that is being written; what is there stays."""
-        self.reader.stop_answer()
-
-    @calm
-    def new_chat(self, seat: Seat) -> Updates:
-        """Begin another chat about the open book. Its first question creates and names it."""
-        seat.chat, seat.blank = None, True
-        return self.draw(seat)
-
-    @calm
-    def delete_chat(self, seat: Seat) -> Updates:
-        """Delete the open chat; the one before it opens."""
-        if seat.book and seat.chat:
-            self.reader.delete_chat(seat.chat)
-            chats = self.reader.chats(seat.book)
-            seat.chat = chats[0]["id"] if chats else None
         return self.draw(seat)
 
 

@@ -6,20 +6,44 @@ are the Reader's, so that a reload or a second window finds the same.
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+
+if TYPE_CHECKING:
+    from lift_app.ui.compare import Column
+
+PRINT, TEXT = "print", "text"
+"""How the pages of a PDF are shown: as they are printed, or their text alone."""
+
+_REFERENCE = re.compile(r"\d{1,9}(?:-\d{1,9}-\d{1,9}){1,64}\Z")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A cited quote: half-open code points `start`..`end` of the text of `page`."""
+    """What is marked on a page: a cited quote, or the words that were looked for.
+
+    `spans` are half-open ranges of code points of the text of `page`.
+    """
 
     page: int
-    start: int
-    end: int
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def reference(self) -> str:
+        """`PAGE-START-END-START-END…`, as it stands in links."""
+        return "-".join(map(str, (self.page, *(place for span in self.spans for place in span))))
+
+    @classmethod
+    def parse(cls, reference: str) -> Mark | None:
+        """The inverse of `reference`; None for anything else."""
+        if not _REFERENCE.match(reference):
+            return None
+        page, *places = map(int, reference.split("-"))
+        return cls(page, tuple(zip(places[::2], places[1::2], strict=True)))
 
 
 class Seat:
@@ -27,9 +51,18 @@ class Seat:
 
     Attributes:
         book, page, mark, chat: what is open.
+        desk: what was found in the file, and learning, stand above the page.
+        view: whether a PDF's pages are shown as `PRINT` or as `TEXT`.
+        told: number of the message whose context the strip shows; None for the last answer.
+        ribbon: what `Reader.ribbon` gave for the open book; None before it was asked.
+        note: what the last click could not do, in words.
+        wanted, found: what is looked for in the book, and what `Pages.search` gave.
         blank: a new chat was asked for; it exists once its first question is.
         arrived: the window has said which book its address names; nothing is drawn before.
         answering: an answer is being streamed into this window's chat; nothing else redraws it.
+        halted: the reader has stopped what is being answered.
+        compared: the question of the comparison that is shown, and its columns.
+        starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         lock: a tick and a click may run at once; what is recorded must be what was sent last.
@@ -39,10 +72,19 @@ class Seat:
         self.book: str | None = None
         self.page = 1
         self.mark: Mark | None = None
+        self.desk = False
+        self.view = PRINT
+        self.ribbon: dict[str, Any] | None = None
+        self.told: int | None = None
+        self.note = ""
+        self.wanted = ""
+        self.found: dict[str, Any] | None = None
         self.chat: str | None = None
         self.blank = False
         self.arrived = False
-        self.answering = False
+        self.answering = self.halted = False
+        self.compared: tuple[str, list[Column]] | None = None
+        self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
         self.shown: dict[str, Any] = {}
         self.lock = threading.RLock()
@@ -54,7 +96,9 @@ class Seat:
     def open(self, book: str | None, details: dict[str, Any], chat: str | None) -> None:
         """Take another book off the shelf, or none."""
         self.book, self.details, self.chat = book, details, chat
-        self.page, self.mark, self.blank = 1, None, False
+        self.page, self.mark, self.blank, self.told = 1, None, False, None
+        self.ribbon = self.compared = self.starters = None
+        self.wanted, self.found, self.note = "", None, ""
 
     def news(self, part: str, signature: Any, update: Any) -> Any:
         """`update` if `signature` differs from what this window shows in `part`, else a skip."""

@@ -6,21 +6,28 @@ on: a book that was removed, a first chat that was begun in another window.
 
 from __future__ import annotations
 
+import logging
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lift_app.errors import NotFound
+from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
-from lift_app.ui.lift_view import ACTIVE, lift_html
+from lift_app.ui.compare import compare_html
+from lift_app.ui.finder import found_html
+from lift_app.ui.lift_view import ACTIVE, lift_html, line_html
 from lift_app.ui.page_view import page_html
 from lift_app.ui.report import estimate_html, report_html, welcome_html
-from lift_app.ui.seat import Seat
+from lift_app.ui.seat import PRINT, Seat
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
+from lift_app.ui.strip import strip_html
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
+
+log = logging.getLogger(__name__)
 
 PARTS = (
     "model",
@@ -34,12 +41,18 @@ PARTS = (
     "controls",
     "pause",
     "resume",
+    "finder",
+    "found",
     "leaf",
+    "strip",
     "remove",
     "talk",
+    "compare",
+    "turns",
     "arm",
     "chat",
     "chats",
+    "starters",
 )
 """Everything that a draw may change, in the order of its results."""
 Updates = list[Any]
@@ -67,14 +80,25 @@ class View:
             changes.update(self._talk(seat, book, status))
             return [changes[part] for part in PARTS]
 
+    def turn(self, seat: Seat) -> Updates:
+        """As `draw`, but only the page and what marks it: a turn must not wait for the rest."""
+        with seat.lock:
+            changes = dict.fromkeys(PARTS, gr.skip())
+            changes["found"] = self._found(seat)
+            changes["leaf"] = self._leaf(seat)
+            changes["strip"] = self._strip(seat, seat.shown.get("learned"))
+            return [changes[part] for part in PARTS]
+
     def _middle(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
     ) -> dict[str, Any]:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
-        offer = book is not None and not active
+        desk = seat.desk
+        offer = book is not None and not active and desk
         again = bool(book and book.get("learned"))
-        about = report_html(seat.details) if book else welcome_html()
+        removable = book is not None and desk
+        about = report_html(seat.details, opened=desk) if book else welcome_html()
         estimate = estimate_html(seat.details.get("report") or {}) if offer and not again else ""
         label = words.LEARN_AGAIN if again else words.LEARN
         learn = gr.update(visible=offer, label=label, open=not again)
@@ -84,22 +108,72 @@ class View:
             "learn": seat.news("learn", (seat.book, offer, again), learn),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
-            "lift": seat.news("lift", *_same(lift_html(status))),
-            "controls": seat.news("controls", active, gr.update(visible=active)),
+            "lift": seat.news("lift", *_same(lift_html(status) if desk else line_html(status))),
+            "controls": seat.news("controls", active and desk, gr.update(visible=active and desk)),
             "pause": seat.news("pause", paused, gr.update(visible=not paused)),
             "resume": seat.news("resume", paused, gr.update(visible=paused)),
+            "finder": seat.news("finder", bool(book), gr.update(visible=bool(book))),
+            "found": self._found(seat),
             "leaf": self._leaf(seat),
-            "remove": seat.news("remove", bool(book), gr.update(visible=bool(book))),
+            "strip": self._strip(seat, _learned(book)),
+            "remove": seat.news("remove", removable, gr.update(visible=removable)),
         }
 
+    def _found(self, seat: Seat) -> Any:
+        note = f'<p class="trouble" role="alert">{escape(seat.note)}</p>' if seat.note else ""
+        found = found_html(seat.wanted, seat.found, seat.mark)
+        return seat.news("found", *_same(note + found))
+
     def _leaf(self, seat: Seat) -> Any:
-        place = (seat.book, seat.page, seat.mark)
+        place = (seat.book, seat.page, seat.mark, seat.view)
         if seat.shown.get("leaf") == place:
             return gr.skip()
         if seat.book is None:
             return seat.news("leaf", place, "")
         page = self._reader.page(seat.book, seat.page)
-        return seat.news("leaf", place, page_html(seat.details, page, seat.mark))
+        places = self._places(seat)
+        return seat.news("leaf", place, page_html(seat.details, page, seat.mark, places, seat.view))
+
+    def _strip(self, seat: Seat, learned: Any) -> Any:
+        """The ribbon is read only where the lift or the adapter has moved on.
+
+        Args:
+            seat: whose strip it is.
+            learned: what `_learned` says of its book.
+        """
+        if seat.book is None:
+            return seat.news("strip", None, "")
+        if seat.ribbon is None or seat.shown.get("learned") != learned or not seat.ribbon["exact"]:
+            seat.ribbon = self._reader.ribbon(seat.book)
+            seat.shown["learned"] = learned
+        answer = self._told(seat)
+        return seat.news("strip", *_same(strip_html(seat.details, seat.ribbon, seat.page, answer)))
+
+    def _told(self, seat: Seat) -> dict[str, Any] | None:
+        """The answer whose context is shown: the chosen one, else the last."""
+        messages = self._messages(seat)
+        if seat.told is not None and seat.told < len(messages):
+            return messages[seat.told].get("answer")
+        answers = [m["answer"] for m in messages if m.get("answer")]
+        return answers[-1] if answers else None
+
+    def _messages(self, seat: Seat) -> list[dict[str, Any]]:
+        return self._reader.messages(seat.chat) if seat.chat else []
+
+    def _places(self, seat: Seat) -> dict[str, Any] | None:
+        """Where the page's text is printed; None to show the text instead of a picture."""
+        if seat.view != PRINT or seat.details.get("format") != "pdf" or seat.book is None:
+            return None
+        mark = seat.mark
+        spans = mark.spans if mark is not None and mark.page == seat.page else ()
+        try:
+            places: dict[str, Any] = self._reader.pages.places(seat.book, seat.page, spans)
+            self._reader.pages.look_ahead(seat.book, seat.page)
+            return places
+        except LiftError as error:
+            # The text was read another way where pdfium cannot open the file.
+            log.info("a page is shown as text: %s", error)
+            return None
 
     def _talk(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
@@ -122,12 +196,47 @@ class View:
             "arm": seat.news("arm", (seat.book, arms, note), arm),
             "chat": self._chat(seat),
             "chats": seat.news("chats", *_same(chat.chats_html(chats, seat.chat))),
+            "compare": self.comparison(seat),
+            "turns": self._turns(seat),
+            "starters": self._starters(seat, bool(chats)),
         }
+
+    def arms(self, seat: Seat) -> list[str]:
+        """The arms that the open book can be asked with now."""
+        book = next((one for one in self._reader.books() if one["id"] == seat.book), None)
+        return chat.arms_of(book, self.status(seat.book))
+
+    def comparison(self, seat: Seat) -> Any:
+        """The comparison, as far as it has come."""
+        html = "" if seat.compared is None else compare_html(*seat.compared, seat.details)
+        return seat.news("compare", *_same(html))
+
+    def _turns(self, seat: Seat) -> Any:
+        """What can be done with the last answer, where there is one."""
+        there = seat.chat is not None and bool(self._messages(seat)) and not seat.answering
+        return seat.news("turns", there, gr.update(visible=there))
+
+    def _starters(self, seat: Seat, asked: bool) -> Any:
+        """First questions, until the first one is asked; found in the background."""
+        if seat.book is None or asked or seat.answering:
+            return seat.news("starters", *_same(""))
+        if seat.starters is None:
+            seat.starters = []
+            Thread(target=self._find_starters, args=(seat, seat.book), daemon=True).start()
+        return seat.news("starters", *_same(chat.starters_html(seat.starters)))
+
+    def _find_starters(self, seat: Seat, book: str) -> None:
+        try:
+            found = self._reader.first_questions(book)
+        except LiftError:
+            return  # it was removed meanwhile
+        if seat.book == book:
+            seat.starters = found
 
     def _chat(self, seat: Seat) -> Any:
         if seat.answering:
             return gr.skip()
-        messages = self._reader.messages(seat.chat) if seat.chat else []
+        messages = self._messages(seat)
         signature = (seat.book, seat.chat, len(messages))
         return seat.news("chat", signature, chat.messages_html(messages))
 
@@ -155,6 +264,14 @@ class View:
         if model.get("progress") is not None and state != "failed":
             text += f", {words.PERCENT.format(percent=int(100 * float(model['progress'])))}"
         return f'<p class="model {escape(state)}" role="status">{escape(text)}</p>'
+
+
+def _learned(book: dict[str, Any] | None) -> Any:
+    """What changes when more of a book is known."""
+    if book is None:
+        return None
+    job = book.get("job") or {}
+    return book["id"], book.get("adapter"), job.get("state"), job.get("step")
 
 
 def _same(html: str) -> tuple[str, str]:

@@ -45,6 +45,7 @@ WELCOME_STEPS = (
 WELCOME_SAMPLE = "Nothing at hand? The sample book takes a few seconds to add."
 
 # Report
+DESK = "About and learning"
 PAGES = "pages"
 PAGE_ONE = "page"
 WORDS = "words"
@@ -124,23 +125,64 @@ KEEPS_GOING = "You can close this page; it goes on. You can already ask."
 PAUSED_NOTE = "Nothing is lost: it goes on from here when you say so."
 QUEUED_NOTE = "Another book is being learned first. You can already ask with passages looked up."
 CANCELLED_NOTE = "Learning was cancelled. The book itself is untouched."
-RIBBON = "The book, part by part"
-RIBBON_NOTE = "stronger colour = better known"
-RIBBON_GROUPED = "stronger colour = better known; {parts} parts to a cell"
-RIBBON_LABEL = "How well the parts of the book are known: {known} of {total} have been seen"
-CELL = "part {number} of {total}: loss {loss}"
-CELL_UNSEEN = "part {number} of {total}: not seen yet"
 LOSS = "How surprised it still is by the text"
 LOSS_TERM = "loss"
 LOSS_LABEL = "Loss from {first} at first to {last} now"
 
+# Memory strip
+STRIP = "The book as a ribbon"
+STRIP_LABEL = "How well the book is known: {known} of {total} segments have been read"
+STRIP_UNKNOWN = "not learned yet"
+STRIP_STRONGER = "stronger = better known"
+CELL_UNKNOWN = "not learned"
+CELL_KNOWN = "known {percent} % (loss {loss})"
+PAGE_SHORT = "p. {first}"
+PAGES_SHORT = "pp. {first}–{last}"
+ANSWER_SAW = "The answer saw {percent} of the book;"
+ANSWER_REST = "the rest can only come from memory."
+ANSWER_MEMORY = "The answer saw nothing of the book: it is all from memory."
+ANSWER_SAW_NOTHING = "The answer saw nothing of the book."
+SAW_HEAD = "beginning"
+SAW_TAIL = "end"
+SAW_EVIDENCE = "passages"
+SAW_CITED = "cited"
+
 # Page
 PAGE_OF = "page {label} of {pages}"
 PAGE_NUMBERED = "page {label} ({number} of {pages})"
+PAGE = "page"
+PAGE_LABEL = "Page {label} of the book"
+PAGE_TOP = "Pages, above"
+PAGE_BOTTOM = "Pages, below"
+WORDS_OF_PAGE = "Text of the printed page"
+GO_TO_PAGE = "Go to page"
+OF_PAGES = "of {pages}"
+OF_PAGES_NUMBERED = "({number} of {pages})"
+NO_SUCH_PAGE = "There is no page “{label}” in this book."
+VIEW = "How pages are shown"
+VIEW_PRINT = "as printed"
+VIEW_TEXT = "as text"
 PREVIOUS = "Previous page"
 NEXT = "Next page"
 NO_TEXT = "No text was found on this page."
-CITED = "cited passage"
+CITED = "marked passage"
+MARKED_HERE = "Marked on this page:"
+MARK_UNCERTAIN = "The passage is on this page, but its place in the picture is not certain."
+MARK_IN_TEXT = "Show it in the text"
+
+# Search and selection
+SEARCH = "Search in this book"
+FOUND_LABEL = "Places found"
+FOUND_ONE = "place has “{wanted}”"
+FOUND_MANY = "places have “{wanted}”"
+FOUND_ALL = "The words stand near each other, not as one phrase."
+FOUND_ANY = "Not all of the words stand together anywhere; these places have one of them."
+FOUND_MORE = "The first {shown} are listed."
+FOUND_NOTHING = "“{wanted}” is not in this book."
+FOUND_CLOSE = "Close"
+ASK_ABOUT = "Ask about this"
+ABOUT_BEFORE = "About “"
+ABOUT_AFTER = "”: "
 
 # Chat
 ASK_THE_BOOK = "Ask the book"
@@ -149,8 +191,16 @@ QUESTION_HINT = "Ask about this book …"
 SEND = "Ask"
 STOP = "Stop"
 NEW_CHAT = "New chat"
-DELETE_CHAT = "Delete this chat"
-EARLIER = "Chats about this book"
+DELETE_CHAT = "Delete"
+EXPORT = "Export"
+CHAT_ONE = "chat"
+CHAT_MANY = "chats"
+STARTERS = "To begin with:"
+AGAIN = "Answer again"
+EDIT = "Edit question"
+COPY = "copy"
+COPIED = "Copied with its citations."
+CLOSE = "Close"
 UNTITLED = "New chat"
 CHAT_EMPTY = "Ask anything about the book. Each answer quotes the sentences it rests on."
 ARM = "Answer with"
@@ -178,6 +228,18 @@ SAW = "saw {tokens} tokens of the book"
 SAW_NOTHING = "saw nothing of the book"
 FIRST_WORD = "first word after {time}"
 SPOKEN = "{speed} tokens/s"
+
+# Comparison
+COMPARE = "Compare"
+COMPARE_NOTE = "One question, every way of answering, side by side"
+COMPARE_UNLEARNED = "Only the excerpt can answer until the book is being learned."
+COMPARE_PROGRESS = "{done} of {total} answers"
+COMPARE_WAITING = "waits for its turn"
+COMPARE_STOPPED = "stopped"
+COMPARE_SAW = "saw {percent} of the book"
+COMPARE_LEARNED = "has learned it"
+WITHOUT_PASSAGES = "without passages"
+WITH_PASSAGES = "with passages looked up"
 
 # Removing
 REMOVE = "Remove this book"
@@ -215,6 +277,25 @@ def whole(number: float) -> str:
 def count(number: int, one: str, many: str) -> str:
     """`1 page`, `212 pages`."""
     return f"{whole(number)} {one if number == 1 else many}"
+
+
+def page_range(first: str, last: str) -> str:
+    """`p. 41`, `pp. 41–43`."""
+    if first == last:
+        return PAGE_SHORT.format(first=first)
+    return PAGES_SHORT.format(first=first, last=last)
+
+
+def percent(share: float) -> str:
+    """A share as people say it: `less than 1 %`, `8 %`."""
+    return "less than 1 %" if 0 < share < 0.01 else f"{round(100 * share)} %"
+
+
+def source(label: object, chapter: object) -> str:
+    """Where something stands in the book: `p. 41, The Storm`."""
+    if chapter:
+        return SOURCE_CHAPTER.format(label=label, chapter=chapter)
+    return SOURCE.format(label=label)
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,19 @@ import pytest
 from lift_app.errors import NotFound
 
 
+def test_the_last_turn_is_taken_back(library, add_book) -> None:
+    row = add_book()
+    chat = library.chats.create(row.id, "Talk")
+    assert library.chats.take_back(chat.id) is None
+    for text in ("One?", "Two?"):
+        library.chats.add_message(chat.id, "user", text)
+        library.chats.add_message(chat.id, "assistant", "Yes.", {"answer": "Yes."})
+    assert library.chats.take_back(chat.id) == "Two?"
+    assert [message.content for message in library.chats.messages(chat.id)] == ["One?", "Yes."]
+    with pytest.raises(NotFound):
+        library.for_owner("somebody").chats.take_back(chat.id)
+
+
 def test_a_chat_keeps_every_word_and_answer(library, add_book):
     chat = library.chats.create(add_book().id, "First")
     answer = {"arm": "LIFT+ICL", "citations": [{"page": 2, "quote": "“a boot”"}]}

@@ -82,9 +82,24 @@ def test_errors_keep_their_code_and_the_child_lives_on(reader: FileReader, tmp_p
 
 def test_pages_are_drawn_in_the_child(reader: FileReader, tmp_path: Path) -> None:
     path = saved(tmp_path, "p.pdf", make_pdf([text_page(["x"])]))
-    assert reader.render(path, 1, 200).startswith(b"\x89PNG")
+    assert reader.render(path, 1, 200).startswith(b"\xff\xd8\xff")
     with pytest.raises(CallerError, match="no page 7"):
         reader.render(path, 7, 200)
+
+
+def test_text_is_placed_in_the_child(reader: FileReader, tmp_path: Path) -> None:
+    first = saved(tmp_path, "a.pdf", make_pdf([text_page(["alpha beta"])]))
+    second = saved(tmp_path, "b.pdf", make_pdf([text_page(["gamma delta"])]))
+    for path, word in ((first, "beta"), (second, "delta"), (first, "beta")):
+        text = "alpha beta" if word == "beta" else "gamma delta"
+        places = reader.place(path, 1, text, [(6, len(text))])
+        assert places["lines"][0][4] == text
+        assert len(places["marks"][0]) == 1
+    first.write_bytes(make_pdf([text_page(["quite another text"])]))
+    assert reader.place(first, 1, "")["lines"][0][4] == "quite another text"
+    with pytest.raises(UnreadableFile) as error:
+        reader.place(saved(tmp_path, "x.pdf", b"%PDF-1.4 nothing"), 1, "")
+    assert error.value.code == "damaged"
 
 
 def test_files_that_are_not_there(reader: FileReader, tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 from reading_documents import Placed, make_pdf, prose, sentence, text_page, wrap
 
 from lift_app.errors import CallerError, UnreadableFile
 from lift_app.reading.draft import Draft, Limits
 from lift_app.reading.layout import Line, Vocabulary, paragraphs
 from lift_app.reading.page_image import render_page
-from lift_app.reading.pdf import read_pdf
+from lift_app.reading.pdf import open_pdf, read_pdf
 
 PICTURE = b"q 600 0 0 700 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G /F /AHx ID 00FF00FF> EI Q"
 
@@ -219,12 +221,12 @@ def test_too_many_pages() -> None:
     assert error.code == "too_many_pages" and "LIFT_MAX_PAGES" in str(error)
 
 
-def test_pages_are_drawn_as_png() -> None:
-    picture = render_page(make_pdf([text_page(body(1))]), 1, 300)
-    assert picture.startswith(b"\x89PNG")
-    assert int.from_bytes(picture[16:20], "big") == 300
+def test_pages_are_drawn_as_jpeg() -> None:
+    document = open_pdf(make_pdf([text_page(body(1))]))
+    with Image.open(io.BytesIO(render_page(document, 1, 300))) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (300, 389))
 
 
 def test_there_is_no_page_nine() -> None:
     with pytest.raises(CallerError, match="no page 9"):
-        render_page(make_pdf([b""]), 9, 300)
+        render_page(open_pdf(make_pdf([b""])), 9, 300)

@@ -83,7 +83,7 @@ def start_learning(window: Window) -> None:
     """Begin a lift and wait until it is under way."""
     window.page.click("#learn-button")
     expect(window.page.locator(".progress-line")).to_contain_text("step")
-    expect(window.page.locator(".ribbon .k").first).to_be_visible()
+    expect(window.page.locator(".strip .k").first).to_be_visible()
 
 
 def ask(window: Window, question: str, patience: int = PATIENCE) -> None:

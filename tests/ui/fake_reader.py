@@ -59,6 +59,7 @@ class FakeReader:
             "reason": "fp32: this CPU has no bf16 instructions",
         }
         self.halt = threading.Event()
+        self.pages = FakePages(self)
 
     def add(
         self, path: Path, *, title: str | None = None, encoding: str | None = None
@@ -165,6 +166,34 @@ class FakeReader:
                 "adapter": "adapter-1" if state == "done" else None,
             }
 
+    def ribbon(self, book: str) -> dict[str, Any]:
+        with self.lock:
+            ident = self._find(book)
+            content = self.shelf[ident]["content"]
+            pages = [index / len(content) for index in range(len(content))]
+            status = self.status(ident)
+            losses = status["segments"] or [None] * SEGMENTS
+            cells = [
+                {
+                    "start": index / SEGMENTS,
+                    "page": 1 + index * len(content) // SEGMENTS,
+                    "last_page": 1 + index * len(content) // SEGMENTS,
+                    "before": None,
+                    "loss": loss,
+                }
+                for index, loss in enumerate(losses)
+            ]
+            return {
+                "cells": cells,
+                "worst": 3.4,
+                "pages": pages,
+                "labels": [str(number) for number in range(1, len(content) + 1)],
+                "characters": sum(len(text) for _, text in content),
+                "tokens": self.shelf[ident]["words"] * 4 // 3,
+                "exact": True,
+                "learned": status["state"] == "done",
+            }
+
     def pause(self, job: str) -> dict[str, Any]:
         return self._steer(job, "paused")
 
@@ -198,6 +227,24 @@ class FakeReader:
         if chat not in self.talks:
             raise NotFound("There is no such chat.")
         return list(self.talks[chat]["messages"])
+
+    def chat(self, chat: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        if chat not in self.talks:
+            raise NotFound("There is no such chat.")
+        talk = self.talks[chat]
+        return self.show(talk["book"]), {"id": chat, "title": talk["title"], "created": ""}
+
+    def take_back(self, chat: str) -> str | None:
+        messages = self.talks[chat]["messages"]
+        if len(messages) < 2:
+            return None
+        question = messages[-2]["content"]
+        del messages[-2:]
+        return str(question)
+
+    def first_questions(self, book: str) -> list[str]:
+        self._find(book)
+        return ["Who rang the bell until dawn?", "What is this book about?"]
 
     def delete_chat(self, chat: str) -> dict[str, Any]:
         self.talks.pop(chat, None)
@@ -238,11 +285,20 @@ class FakeReader:
             "answer": text.strip(),
             "arm": arm,
             "citations": cites,
-            "context": {"head": 700, "tail": 300, "evidence": 400, "question": 14},
+            "context": {
+                "head": 0 if arm == "LIFT_only" else 20,
+                "tail": 0 if arm == "LIFT_only" else 12,
+                "evidence": 10 if evidence else 0,
+                "question": 14,
+            },
             "adapter": "adapter-1" if arm != "ICL" else None,
             "timing": {"first_token_seconds": 0.42, "tokens_per_second": 18.0, "seconds": 2.0},
             "supported": True,
-            "evidence": [],
+            "evidence": [
+                {"page": number, "start": start, "end": start + len(sentence), "text": sentence}
+            ]
+            if evidence
+            else [],
         }
         if chat is not None:
             self.talks[chat]["messages"] += [
@@ -342,6 +398,36 @@ class FakeReader:
             "start": start,
             "end": start + len(sentence),
         }
+
+
+class FakePages:
+    """What the reading room needs of `lift_app.pages.Pages` for books that are no PDFs."""
+
+    def __init__(self, reader: FakeReader) -> None:
+        self.reader = reader
+
+    def number_of(self, book: str, label: str) -> int | None:
+        count = len(self.reader.shelf[self.reader._find(book)]["content"])
+        return int(label) if label.isdecimal() and 1 <= int(label) <= count else None
+
+    def search(self, book: str, wanted: str) -> dict[str, Any]:
+        hits = []
+        for number, (chapter, text) in enumerate(
+            self.reader.shelf[self.reader._find(book)]["content"], start=1
+        ):
+            spans = [found.span() for found in re.finditer(re.escape(wanted), text, re.IGNORECASE)]
+            hits += [
+                {
+                    "page": number,
+                    "label": str(number),
+                    "chapter": chapter,
+                    "excerpt": text[start:end],
+                    "marked": [(0, end - start)],
+                    "spans": [(start, end)],
+                }
+                for start, end in spans
+            ]
+        return {"match": "phrase", "hits": hits}
 
 
 def _book(ident: str, path: Path, text: str, title: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,8 +117,48 @@ def test_a_phone_shows_one_pane_at_a_time(browser, room: Server) -> None:
     ask(window, "What did the lamp burn?")
     page.click("#chat a.cite")
     expect(page.locator("mark")).to_be_in_viewport()
+    expect(page.locator(".strip .cells")).to_be_in_viewport()
     expect(ask_pane).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_strip_leads_through_the_book(browser, room: Server) -> None:
+    window = Window(browser)
+    page = window.page
+    read_sample(window, room.url)
+    cells = page.locator(".strip .cell")
+    expect(cells).to_have_count(40)
+    start_learning(window)
+    expect(cells.first).to_have_attribute("title", re.compile("The Keeper · p. 1 · known"))
+    cells.nth(20).hover()
+    cells.nth(20).click()
+    expect(page.locator(".leaf[data-page='2']")).to_be_visible()
+    expect(page.locator(".strip .cell[aria-current]")).to_have_attribute("data-page", "2")
+    page.locator(".strip .cell[tabindex='0']").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf[data-page='3']")).to_be_visible()
+    page.wait_for_timeout(1500)  # it is drawn anew while the lift goes on
+    assert page.evaluate("document.activeElement.dataset.cell") == "39"
+    ask(window, "Who rang the bell until dawn?")
+    expect(page.locator(".strip .seen .head")).to_be_visible()
+    expect(page.locator(".strip .legend")).to_contain_text("the rest can only come from memory")
+    assert window.errors == []
+
+
+def test_the_focus_stays_on_the_button_that_turned_the_page(browser, room: Server) -> None:
+    window = Window(browser)
+    page = window.page
+    read_sample(window, room.url)
+    page.locator(".turner [aria-label='Next page']").first.focus()
+    for number in ("2", "3"):
+        page.keyboard.press("Enter")
+        expect(page.locator(f".leaf[data-page='{number}']")).to_be_visible()
+    assert page.evaluate("document.activeElement === document.body")  # there is no page 4
+    page.locator(".turner [aria-label='Previous page']").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf[data-page='2']")).to_be_visible()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Previous page"
 
 
 def test_the_theme_is_remembered(browser, room: Server) -> None:

@@ -37,7 +37,7 @@ def test_the_sample_book_is_read_learned_and_asked(browser: object, app: Server)
     page = window.page
     read_sample(window, app.url)
     start_learning(window)
-    expect(page.locator(".ribbon .k").nth(11)).to_be_visible(timeout=ANSWER_PATIENCE)
+    expect(page.locator(".strip .k").nth(11)).to_be_visible(timeout=ANSWER_PATIENCE)
     shoot(window, "lifting")
     page.reload()
     expect(page.locator(".progress-line")).to_contain_text("step")

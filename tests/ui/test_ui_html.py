@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lift_app.ui import chat, words
-from lift_app.ui.lift_view import CELLS, knownness, lift_html, progress_line
+from lift_app.ui.lift_view import lift_html, line_html, progress_line
 from lift_app.ui.page_view import page_html, text_html
 from lift_app.ui.report import report_html
 from lift_app.ui.seat import Mark
@@ -78,7 +78,7 @@ def answer(**changes: object) -> dict:
         page_html(
             book(chapters=[{"title": EVIL, "page": 1}] * 2),
             {"number": 1, "pages": 2, "label": EVIL, "chapter": EVIL, "text": EVIL},
-            Mark(1, 3, 8),
+            Mark(1, ((3, 8),)),
         ),
         chat.user(EVIL)["content"],
         chat.assistant(EVIL, answer())["content"],
@@ -104,7 +104,7 @@ def test_lone_surrogates_can_travel() -> None:
 def test_the_marked_text_is_the_quote(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    html = text_html(text, Mark(1, start, end))
+    html = text_html(text, Mark(1, ((start, end),)))
     # White space between paragraphs is layout, not text.
     squeezed = re.sub(r"\s+", "", text[start:end])
     assert re.sub(r"\s+", "", Reading(html).marked) == squeezed
@@ -112,7 +112,7 @@ def test_the_marked_text_is_the_quote(text: str, data: st.DataObject) -> None:
 
 def test_a_mark_of_another_page_marks_nothing() -> None:
     page = {"number": 1, "pages": 2, "label": "1", "chapter": None, "text": "Some text."}
-    assert "<mark" not in page_html(book(), page, Mark(2, 0, 4))
+    assert "<mark" not in page_html(book(), page, Mark(2, ((0, 4),)))
 
 
 def test_verse_keeps_its_lines_and_prose_does_not() -> None:
@@ -141,22 +141,20 @@ def test_progress_is_said_in_plain_words() -> None:
     assert progress_line({**status, "wanted": "pause"}).startswith("pausing after this step")
 
 
-def test_the_ribbon_has_one_cell_a_segment_until_there_are_too_many() -> None:
-    status = {"state": "running", "stage": "training", "step": 1, "steps": 2}
-    few = lift_html({**status, "segments": [2.0, None, 1.0], "losses": [[0, 3.0]]})
-    assert few.count("<i class=") == 2
-    assert "part 2 of 3: not seen yet" in few
-    many = lift_html({**status, "segments": [1.0] * 1000, "losses": [[0, 3.0]]})
-    assert many.count("<i class=") <= CELLS
-
-
-@given(st.floats(0, 20), st.floats(0, 20))
-def test_knownness_is_a_share(loss: float, worst: float) -> None:
-    assert 0.0 <= knownness(loss, worst) <= 1.0
-
-
 def test_a_book_that_was_never_lifted_has_no_lift_view() -> None:
-    assert lift_html({}) == ""
+    assert lift_html({}) == line_html({}) == ""
+
+
+def test_a_lift_beside_the_page_is_one_line() -> None:
+    html = line_html({"state": "running", "stage": "training", "step": 1, "steps": 4})
+    assert "learning · 25 % · step 1 of 4" in html
+    assert line_html({"state": "done"}) == ""
+
+
+def test_an_answer_of_a_chat_links_to_what_it_saw() -> None:
+    said = {"role": "assistant", "content": "Yes.", "answer": answer()}
+    [_, message] = chat.messages_html([{"role": "user", "content": "?"}, said])
+    assert '<a class="saw" href="#saw-1">saw 175 tokens of the book</a>' in message["content"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +183,7 @@ def test_a_citation_link_leads_back_to_its_place(page: int, start: int, end: int
     made = answer(citations=[{"page": page, "start": start, "end": end, "quote": "q"}])
     link = re.search(r'href="([^"]+)"', chat.assistant("x", made)["content"])
     assert link is not None
-    assert chat.mark_of(link.group(1)) == Mark(page, start, end)
+    assert chat.mark_of(link.group(1)) == Mark(page, ((start, end),))
 
 
 @pytest.mark.parametrize("reference", ["", "#cite-1-2", "javascript:x", "#cite-1-2-3-4", "cite--1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def address(**query: str) -> SimpleNamespace:
 
 
 def talk(room: Room, seat: Seat, question: str, arm: str = "ICL") -> list[tuple]:
-    return list(room.ask(seat, question, arm, True, 1.0))
+    return list(room.talk.ask(seat, question, arm, True, 1.0))
 
 
 def test_the_first_draw_sends_everything_and_the_second_nothing(
@@ -69,7 +70,7 @@ def test_a_tick_during_a_lift_sends_progress_only(
     time.sleep(0.15)
     room.draw(seat)
     fake.jobs_by_book[book]["since"] -= 5
-    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm"}
+    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm", "strip"}
 
 
 def test_a_tick_is_cheap(room: Room, fake: FakeReader, seat: Seat) -> None:
@@ -124,7 +125,7 @@ def test_a_citation_turns_the_page_and_marks_the_quote(
 ) -> None:
     add(room, seat)
     leaf = drawn(room.act(seat, click(act="cite", cite="#cite-2-0-5")))["leaf"]
-    assert seat.mark == Mark(2, 0, 5)
+    assert seat.mark == Mark(2, ((0, 5),))
     assert ">In th</mark>" in leaf
     room.act(seat, click(act="turn", page="1"))
     assert seat.mark is None
@@ -135,6 +136,77 @@ def test_a_forged_click_does_no_harm(room: Room, seat: Seat, data: dict) -> None
     book = add(room, seat)
     room.act(seat, click(**data))
     assert (seat.book, seat.page, seat.mark) == (book, 1, None)
+
+
+def test_a_page_that_is_not_there_is_told_over_the_page(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    found = drawn(room.act(seat, click(act="goto", value="<99>")))["found"]
+    assert 'role="alert"' in found and "&lt;99&gt;" in found
+    assert drawn(room.act(seat, click(act="goto", value="3")))["found"] == ""
+    assert seat.page == 3
+
+
+def test_search_is_shown_until_it_is_emptied(room: Room, seat: Seat, drawn: Named) -> None:
+    add(room, seat)
+    found = drawn(room.act(seat, click(act="find", value=" Tilda Wren ")))["found"]
+    assert found.count("<li>") == 3
+    place = re.findall(r'data-place="([\d-]+)"', found)[1]
+    shown = drawn(room.act(seat, click(act="show", place=place)))
+    assert ">Tilda Wren</mark>" in shown["leaf"]
+    assert shown["found"].count("aria-current") == 1
+    assert drawn(room.act(seat, click(act="find", value="")))["found"] == ""
+
+
+def test_a_turn_draws_the_page_alone(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    room.act(seat, click(act="cite", cite="#cite-2-0-5"))  # puts learning away
+
+    def broken() -> list:
+        raise RuntimeError("disk")
+
+    fake.books = broken  # type: ignore[method-assign]
+    room.act(seat, click(act="turn", page="3"))
+    assert (seat.page, seat.note) == (3, "")
+
+
+def test_the_strip_follows_the_lift_the_page_and_the_chosen_answer(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    assert seat.shown["strip"].count(words.CELL_UNKNOWN) > 40
+    room.learn(seat, "quick")
+    fake.jobs_by_book[book]["since"] -= 10
+    assert "known" in drawn(room.tick(seat))["strip"]
+    assert 'aria-current="true"' in drawn(room.act(seat, click(act="turn", page="3")))["strip"]
+    talk(room, seat, "Who rang the bell?", arm="LIFT_only")
+    talk(room, seat, "What did the lamp burn?")
+    assert 'class="head"' in drawn(room.tick(seat))["strip"]
+    strip = drawn(room.act(seat, click(act="saw", saw="#saw-1")))["strip"]
+    assert 'class="head"' not in strip and 'class="evidence"' in strip
+    assert 'class="head"' in drawn(room.act(seat, click(act="saw", saw="forged")))["strip"]
+
+
+def test_a_ribbon_is_read_again_only_when_more_is_known(
+    room: Room, fake: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    monkeypatch.setattr(fake, "ribbon", lambda *_: pytest.fail("read again"))
+    room.tick(seat)
+    room.act(seat, click(act="turn", page="2"))
+
+
+def test_learning_makes_room_for_the_page(room: Room, seat: Seat, drawn: Named) -> None:
+    add(room, seat)
+    assert seat.desk
+    changed = drawn(room.act(seat, click(act="cite", cite="#cite-2-0-5")))
+    assert changed["learn"]["visible"] is False and changed["remove"]["visible"] is False
+    assert 'aria-expanded="false"' in changed["about"]
+    assert "lift line" in drawn(room.learn(seat, "quick"))["lift"]
+    changed = drawn(room.act(seat, click(act="desk")))
+    assert changed["controls"]["visible"] is True
+    assert 'role="progressbar"' in changed["lift"]
 
 
 def test_an_uploaded_file_is_read_and_forgotten(room: Room, seat: Seat, tmp_path: Path) -> None:
@@ -217,6 +289,113 @@ def test_a_second_window_finds_the_chat(room: Room, seat: Seat, drawn: Named) ->
     assert len(drawn(room.draw(late))["chat"]) == 4
 
 
+def test_an_answer_is_made_again_in_place_of_the_last(
+    room: Room, fake: FakeReader, seat: Seat
+) -> None:
+    add(room, seat)
+    talk(room, seat, "Who rang the bell?")
+    updates = list(room.talk.again(seat, "left in the box", "ICL", False, 0.5))
+    assert len(fake.messages(seat.chat or "")) == 2
+    assert fake.messages(seat.chat or "")[0]["content"] == "Who rang the bell?"
+    assert fake.messages(seat.chat or "")[1]["answer"]["context"]["evidence"] == 0
+    assert len(updates[-1][0]) == 2
+
+
+def test_the_last_question_is_taken_back_to_be_edited(
+    room: Room, fake: FakeReader, seat: Seat
+) -> None:
+    add(room, seat)
+    assert room.talk.edit(seat)[1] == {"__type__": "update"}
+    talk(room, seat, "Who rang the bell?")
+    messages, box, *_ = room.talk.edit(seat)
+    assert (messages, box["value"]) == ([], "Who rang the bell?")
+    assert fake.messages(seat.chat or "") == []
+
+
+def test_the_strength_that_nobody_moved_is_the_default_of_each_way(
+    room: Room, fake: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    asked: list[float | None] = []
+    stream = fake.ask_stream
+
+    def noted(*args: str, **options: object) -> object:
+        asked.append(options["strength"])  # type: ignore[arg-type]
+        return stream(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fake, "ask_stream", noted)
+    untouched = fake.settings.default_strength(evidence=True)
+    list(room.talk.ask(seat, "Who?", "ICL", False, untouched))
+    list(room.talk.ask(seat, "Who?", "ICL", False, 0.9))
+    assert asked == [None, 0.9]
+
+
+def test_arms_are_compared_side_by_side_without_a_trace_in_the_chat(
+    room: Room, fake: FakeReader, seat: Seat
+) -> None:
+    book = add(room, seat)
+    room.learn(seat, "quick")
+    fake.jobs_by_book[book]["since"] -= 100
+    updates = list(room.talk.compare(seat, "Who rang the bell?", "ICL", True, 0.5))
+    assert seat.compared is not None
+    question, columns = seat.compared
+    assert question == "Who rang the bell?"
+    assert [(c.arm, c.evidence) for c in columns] == [
+        (arm, evidence) for evidence in (False, True) for arm in ("ICL", "LIFT_only", "LIFT+ICL")
+    ]
+    assert all(c.answer and c.answer["arm"] == c.arm and c.state == "done" for c in columns)
+    assert updates[0][2]["visible"] is False and updates[-1][2]["visible"] is True
+    html = seat.shown["compare"]
+    assert html.count("<article>") == 6 and html.count('href="#cite-2-') == 4
+    assert fake.talks == {} and not seat.answering
+    room.act(seat, click(act="close"))
+    assert seat.shown["compare"] == ""
+
+
+def test_a_comparison_takes_the_last_question_and_tells_what_fails(
+    room: Room, fake: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    assert len(list(room.talk.compare(seat, " ", "ICL", True, 0.5))) == 1
+    talk(room, seat, "Who rang the bell?")
+
+    def broken(*_: object, **__: object) -> object:
+        raise LiftError("No <model>.")
+
+    monkeypatch.setattr(fake, "ask_stream", broken)
+    list(room.talk.compare(seat, " ", "ICL", False, 0.5))
+    assert seat.compared is not None and seat.compared[0] == "Who rang the bell?"
+    assert "No &lt;model&gt;." in seat.shown["compare"]
+    assert words.COMPARE_UNLEARNED in seat.shown["compare"]
+
+
+def test_a_stopped_comparison_asks_no_further_arm(room: Room, fake: FakeReader, seat: Seat) -> None:
+    book = add(room, seat)
+    room.learn(seat, "quick")
+    fake.jobs_by_book[book]["since"] -= 100
+    updates = room.talk.compare(seat, "Who rang the bell?", "ICL", True, 0.5)
+    next(updates)
+    next(updates)
+    room.talk.stop(seat)
+    list(updates)
+    assert seat.compared is not None
+    assert sum(column.answer is not None for column in seat.compared[1]) <= 1
+    assert words.COMPARE_STOPPED in seat.shown["compare"]
+
+
+def test_first_questions_stand_until_the_first_is_asked(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    deadline = time.monotonic() + 5
+    while not seat.starters and time.monotonic() < deadline:
+        time.sleep(0.01)
+    starters = drawn(room.draw(seat)).get("starters") or seat.shown["starters"]
+    assert str(starters).count('data-act="start"') == 2
+    talk(room, seat, "Who rang the bell?")
+    assert drawn(room.tick(seat))["starters"] == ""
+
+
 def test_a_refused_question_is_kept_and_explained(room: Room, seat: Seat, notes: list[str]) -> None:
     add(room, seat)
     updates = talk(room, seat, "Who?", arm="LIFT_only")
@@ -264,14 +443,14 @@ def test_chats_begin_open_and_go(room: Room, fake: FakeReader, seat: Seat) -> No
     add(room, seat)
     talk(room, seat, "One?")
     first = seat.chat
-    room.new_chat(seat)
+    room.act(seat, click(act="new"))
     assert seat.chat is None
     talk(room, seat, "Two?")
     room.act(seat, click(act="chat", chat=first))
     assert seat.chat == first
     room.act(seat, click(act="chat", chat="forged"))
     assert seat.chat == first
-    room.delete_chat(seat)
+    room.act(seat, click(act="drop"))
     assert seat.chat not in (None, first)
     assert len(fake.talks) == 1
 

@@ -1,0 +1,189 @@
+"""The talk: asking, asking again, comparing the arms. Handlers of the pane at the right.
+
+They stream, so they are generators that Gradio closes when a window goes; what is asked and
+answered is kept by the Reader, not here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from lift_app.ui import chat, words
+from lift_app.ui.compare import Column, columns_of
+from lift_app.ui.seat import Seat
+from lift_app.ui.telling import say, tell
+from lift_app.ui.view import View
+
+if TYPE_CHECKING:
+    from lift_app.reader import Reader
+
+FRAME = 0.12
+"""Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
+TITLE = 60
+"""Longest title of a chat, in characters."""
+
+Turn = tuple[Any, Any, Any, Any, Any]
+"""Updates of the chat, the question box, the buttons to ask and to stop, and the comparison."""
+
+
+class Talk:
+    """Conversations about books, shared by all windows."""
+
+    def __init__(self, reader: Reader, view: View) -> None:
+        self.reader = reader
+        self.view = view
+
+    def ask(
+        self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
+    ) -> Iterator[Turn]:
+        """Stream an answer into the open chat; the first question begins one."""
+        question = (question or "").strip()
+        if not question or seat.book is None or seat.answering:
+            yield _turn()
+            return
+        seat.answering, seat.halted, seat.told = True, False, None
+        talk: list[chat.Message] = []
+        try:
+            if seat.chat is None:
+                title = textwrap.shorten(question, TITLE, placeholder=" …")
+                seat.chat, seat.blank = self.reader.new_chat(seat.book, title)["id"], False
+            talk = [*chat.messages_html(self.reader.messages(seat.chat)), chat.user(question)]
+            hint = chat.waiting(self._waiting())
+            yield _turn([*talk, hint], gr.update(value=""), busy=True)
+            last: chat.Message = hint
+            for text, answer in self._stream(
+                seat, question, arm, evidence, strength, chat=seat.chat
+            ):
+                last = chat.assistant(text, answer, len(talk))
+                yield _turn([*talk, last])
+            yield _turn([*talk, last], busy=False)
+        except Exception as error:
+            trouble = [*talk, chat.trouble(tell(error))]
+            yield _turn(trouble, gr.update(value=question), busy=False)
+        finally:
+            # Also when the window is gone: Gradio then closes this generator.
+            seat.answering = False
+
+    def again(
+        self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
+    ) -> Iterator[Turn]:
+        """Answer the last question once more, as the settings are now. Arguments as `ask`."""
+        if seat.chat is None or seat.answering:
+            yield _turn()
+            return
+        last = self.reader.take_back(seat.chat)
+        yield from self.ask(seat, last or "", arm, evidence, strength)
+
+    def edit(self, seat: Seat) -> Turn:
+        """Take the last question back into the box, with its answer off the chat."""
+        if seat.chat is None or seat.answering:
+            return _turn()
+        question = self.reader.take_back(seat.chat)
+        seat.told = None
+        messages = chat.messages_html(self.reader.messages(seat.chat))
+        return _turn(messages, gr.update(value=question or ""))
+
+    def compare(
+        self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
+    ) -> Iterator[Turn]:
+        """Answer one question with every arm, side by side; nothing is added to the chat.
+
+        With `evidence` each arm answers a second time, with passages. Arguments else as `ask`.
+        """
+        question = (question or "").strip() or self._last_question(seat)
+        if not question or seat.book is None or seat.answering:
+            yield _turn()
+            return
+        seat.answering, seat.halted = True, False
+        book = seat.book
+        try:
+            learned = self.view.arms(seat)
+            seat.compared = (question, columns_of(learned, evidence=evidence))
+            yield _turn(busy=True, compare=self.view.comparison(seat))
+            for column in seat.compared[1]:
+                column.state = "writing"
+                yield _turn(compare=self.view.comparison(seat))
+                for _ in self._fill(seat, column, question, strength):
+                    yield _turn(compare=self.view.comparison(seat))
+                if seat.halted or seat.book != book:
+                    break
+        finally:
+            seat.answering = False
+            for column in seat.compared[1] if seat.compared else ():
+                column.state = "done"
+        yield _turn(busy=False, compare=self.view.comparison(seat))
+
+    def stop(self, seat: Seat) -> None:
+        """Stop the answer that is being written; what is there stays."""
+        seat.halted = True
+        self.reader.stop_answer()
+
+    def _fill(self, seat: Seat, column: Column, question: str, strength: float) -> Iterator[None]:
+        try:
+            for text, answer in self._stream(
+                seat, question, column.arm, column.evidence, strength, chat=None
+            ):
+                column.text, column.answer = text, answer
+                yield
+        except Exception as error:
+            column.error = say(error)
+        column.state = "done"
+
+    def _stream(
+        self,
+        seat: Seat,
+        question: str,
+        arm: str,
+        evidence: bool,
+        strength: float,
+        *,
+        chat: str | None,
+    ) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """The growing answer; the last pair has the whole of it."""
+        text, drawn = "", 0.0
+        untouched = strength == self.reader.settings.default_strength(evidence=True)
+        stream = self.reader.ask_stream(
+            str(seat.book),
+            question,
+            arm=arm,
+            evidence=evidence,
+            # Each way of asking has its own default; a slider that was moved holds for all.
+            strength=None if untouched else strength,
+            chat=chat,
+        )
+        for piece in stream:
+            if "answer" in piece:
+                yield piece["answer"]["answer"], piece["answer"]
+                return
+            text += piece.get("text", "")
+            if text.strip() and time.monotonic() - drawn >= FRAME:
+                drawn = time.monotonic()
+                yield text, None
+
+    def _waiting(self) -> str:
+        ready = self.reader.model_state().get("state") == "ready"
+        return words.THINKING if ready else words.THINKING_MODEL
+
+    def _last_question(self, seat: Seat) -> str:
+        """What was asked last: a reader compares what was just answered."""
+        messages = self.reader.messages(seat.chat) if seat.chat else []
+        return next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
+
+
+def _turn(
+    messages: Any = None, box: Any = None, *, busy: bool | None = None, compare: Any = None
+) -> Turn:
+    """One update; what is None stays as it is."""
+    skip = gr.skip()
+    return (
+        skip if messages is None else messages,
+        skip if box is None else box,
+        skip if busy is None else gr.update(visible=not busy),
+        skip if busy is None else gr.update(visible=busy),
+        skip if compare is None else compare,
+    )
