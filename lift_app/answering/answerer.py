@@ -17,6 +17,7 @@ from lift_app.answering.assembly import assemble
 from lift_app.answering.citations import cite, declines
 from lift_app.answering.grounds import stands
 from lift_app.answering.lookup import Lookup, look_up
+from lift_app.answering.manner import manner_of
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.answering.sentences import first_sentence_end
 from lift_app.answering.support import judge
@@ -81,7 +82,8 @@ class Answerer:
         key = adapter_key if adapted else None
         lookup = look_up(self._library.passages, row.id, question.text, question.history)
         whole = asks_for_whole(question.text)
-        if not whole and not judge(lookup).supported:
+        manner = manner_of(self._host.base.identity)
+        if not whole and not judge(lookup, manner.least_support).supported:
             on_text(NOT_SAID)
             return Answer(
                 answer=NOT_SAID,
@@ -106,7 +108,7 @@ class Answerer:
                 # A small model goes on, and what it adds is seldom in the book.
                 end_of=(lambda text: None) if whole else first_sentence_end,
                 rival=[*base.text_tokens(NOT_SAID), base.tokenizer.eos_token_id]
-                if base.identity.start
+                if manner.declines
                 else (),
             )
         text = written.text.strip()
@@ -122,7 +124,7 @@ class Answerer:
         return Answer(
             answer=text,
             arm=question.arm,
-            citations=cite(self._library, row, lookup, text) if cited else (),
+            citations=cite(self._library, row, lookup, text, manner.answer_weight) if cited else (),
             context=prompt.size,
             adapter=key,
             supported=supported or written.stopped,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lift_app.answering.answer import ContextSize, EvidencePassage
 from lift_app.answering.context import Count, Excerpt, head_and_tail
 from lift_app.answering.evidence import gather
+from lift_app.answering.manner import manner_of
 from lift_app.answering.question import EXCERPT_ARMS
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
@@ -102,21 +103,21 @@ def assemble(
 
     room = base.window - min(question.max_tokens, base.window // 2)
     budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
+    manner = manner_of(base.identity)
     # Three passages cannot tell what a whole book is about; head, tail and memory can.
     whole = asks_for_whole(question.text)
     evidence: list[EvidencePassage] = []
     if question.gold:
         evidence = [EvidencePassage(0, 0, len(text), text) for text in question.gold]
     elif question.evidence and not whole:
-        evidence = gather(lookup, settings.evidence_tokens, count, page_text)
+        evidence = gather(lookup, settings.evidence_tokens, count, page_text, manner.pieces)
     parts = _Parts(
         title=row.title,
         question=question.text,
         excerpt=head_and_tail(library.books, row, min(budget, room), count),
         evidence=tuple(evidence),
         history=_recent(question.history, count),
-        # A start has learned to answer shortly; anything else is shown how.
-        examples=base.window >= EXAMPLES_WINDOW and base.identity.start is None,
+        examples=manner.examples and base.window >= EXAMPLES_WINDOW,
         at_length=whole,
     )
     while (over := len(tokens := base.chat_tokens(parts.messages())) - room) > 0:

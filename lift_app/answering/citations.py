@@ -13,34 +13,21 @@ from typing import TYPE_CHECKING
 from lift_app.answering.answer import Citation
 from lift_app.answering.evidence import relevance
 from lift_app.answering.lookup import Lookup, Unit, weigh
+from lift_app.answering.manner import PLAIN
 from lift_app.answering.terms import content_terms
 
 if TYPE_CHECKING:
     from lift_app.answering.sentences import Sentence
     from lift_app.library import BookRow, Library
 
-ANSWER_WEIGHT = 0.15
-"""What the words of the answer count beside those of the question.
-
-Measured as citations that fall on the proof. With gold answers: 132 of 200 questions of 25
-children's tales by the question alone, 151 with 0.15, 167 with 0.5; sample book, 20 development
-questions: 19, 19, 20. With the answers of the 135M model, which often name the wrong thing, 15 of
-15 development questions up to 0.15, but 13 with 0.5. So the question leads.
-"""
-
 MARGIN = 0.1
-"""By how much the best sentence must lead the next one that is not beside it.
-
-By the question alone, right citations of those shown: 0 gives 132 of 200 for the tales, 13 of 30
-for reworded and 19 of 20 for development questions of the sample book; 0.1 gives 104 of 128, 12 of
-18 and 18 of 19. Better one right than two half right.
-"""
+"""By how much the best sentence must lead the next one that is not beside it: better one right than
+two half right (docs/answering.md)."""
 
 QUOTE_CHARACTERS = 420
 """Longest quote. The sentences beside the best one come along while they fit and stand in the same
 paragraph: a reader sees the fact in its place, and where the best sentence only leads up to the
-fact, its neighbour holds it. Right citations of those shown, by the question alone: 11 of 17
-reworded questions of the sample book with the sentence, 14 of 17 with its neighbours."""
+fact, its neighbour holds it."""
 
 _DECLINED = re.compile(
     r"\b(?:book|text|passages?|story|excerpt|author)\b[^.]{0,40}"
@@ -55,7 +42,13 @@ def declines(answer: str) -> bool:
     return bool(_DECLINED.search(answer))
 
 
-def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[Citation, ...]:
+def cite(
+    library: Library,
+    row: BookRow,
+    lookup: Lookup,
+    answer: str,
+    answer_weight: float = PLAIN.answer_weight,
+) -> tuple[Citation, ...]:
     """The citation of an answer; none where no sentence of the book stands out.
 
     Raises:
@@ -64,7 +57,7 @@ def cite(library: Library, row: BookRow, lookup: Lookup, answer: str) -> tuple[C
     asked = {stem for unit in lookup.units for stem in unit.stems}
     terms = [term for term in content_terms(answer) if term.stem not in asked]
     units = weigh(library.passages, row.id, terms) if terms else ()
-    sentence = best_sentence(lookup, units)
+    sentence = best_sentence(lookup, units, answer_weight)
     if sentence is None:
         return ()
     page = library.books.page(row.id, sentence.page)
@@ -106,7 +99,9 @@ def _is_gap(between: str) -> bool:
     return not between.strip() and "\n\n" not in between
 
 
-def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | None:
+def best_sentence(
+    lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float
+) -> Sentence | None:
     """The sentence that covers most of the question and of the answer, if it stands out.
 
     None where another sentence, not beside it, does almost as well: then either could be wrong.
@@ -115,6 +110,7 @@ def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | No
         lookup: the question's sentences.
         answer_units: words of the answer that are not in the question. Those the book does not
             hold are left out: they can support nothing.
+        answer_weight: what they count beside those of the question.
     """
     units = [unit for unit in answer_units if unit.found]
     total = sum(unit.weight for unit in units)
@@ -125,7 +121,7 @@ def best_sentence(lookup: Lookup, answer_units: Sequence[Unit]) -> Sentence | No
             covered = sum(
                 unit.weight for unit in units if not scored.sentence.stems.isdisjoint(unit.stems)
             )
-            score += ANSWER_WEIGHT * covered / total
+            score += answer_weight * covered / total
         scores.append(score)
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     if best is None or scores[best] <= 0:

@@ -64,7 +64,7 @@ class Recipe:
     """Weight of the distance to the base where both see the extract (open-book retention)."""
     tasks_every: int = 1
     """Steps from one group of tasks to the next; a group is the tasks of one extract."""
-    guard: bool = True
+    guard: bool = False
     """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength."""
     seed: int = 0
     """Seed of the adapter's first weights and of the order of the segments."""
