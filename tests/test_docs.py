@@ -42,6 +42,16 @@ def test_pictures_and_make_targets_exist() -> None:
     assert set(re.findall(r"make ([a-z]+)", README)) <= set(targets)
 
 
+def test_every_test_that_a_promise_names_exists() -> None:
+    security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", README + security)
+    assert len(named) > 15
+    for path, test in named:
+        assert f"def {test or 'test_'}" in (ROOT / path).read_text(encoding="utf-8"), (path, test)
+    variables = {f"LIFT_{field.name.upper()}" for field in fields(Settings)}
+    assert set(re.findall(r"LIFT_[A-Z_]+", security)) <= variables
+
+
 def test_the_house_keeps_its_order() -> None:
     """Each layer imports only from those above it, and gradio stays in the app."""
     order = ["errors", "settings", "sequences", "reading", "library", "models", "template"]

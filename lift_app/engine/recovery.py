@@ -49,6 +49,7 @@ def repair(settings: Settings) -> Restoration | None:
 
     Raises:
         Busy: another process has the library open.
+        LiftError: it cannot be opened for another reason, as one of a newer version.
     """
     lock = HomeLock(settings.home)
     if not lock.acquire():
@@ -57,7 +58,8 @@ def repair(settings: Settings) -> Restoration | None:
             "the last snapshot is then restored."
         )
     try:
-        restored = None if is_sound(settings.database) else restore(settings)
+        sound = _opens(settings) and is_sound(settings.database)
+        restored = None if sound else restore(settings)
         mark_of(settings.database).unlink(missing_ok=True)
         with Library.open(settings) as library:
             library.passages.rebuild_index()
@@ -69,8 +71,23 @@ def repair(settings: Settings) -> Restoration | None:
 
 def _looks_lost(settings: Settings) -> bool:
     """Whether the index was found damaged before, or is gone although there is a snapshot."""
+    return mark_of(settings.database).exists() or _is_gone(settings)
+
+
+def _is_gone(settings: Settings) -> bool:
     index = settings.database
-    if mark_of(index).exists():
-        return True
-    gone = not index.exists() or index.stat().st_size == 0
-    return gone and snapshot_of(index).exists()
+    empty = not index.exists() or index.stat().st_size == 0
+    return empty and snapshot_of(index).exists()
+
+
+def _opens(settings: Settings) -> bool:
+    """Whether the index can be opened. One of a newer version of the program is not damaged."""
+    if _is_gone(settings):
+        return False
+    try:
+        Library.open(settings).close()
+    except LiftError as error:
+        if error.code != "damaged":
+            raise
+        return False
+    return True

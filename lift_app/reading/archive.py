@@ -95,8 +95,8 @@ class Archive:
                     if size > MAX_ENTRY_BYTES or self._read > MAX_READ_BYTES:
                         _bomb()
                     chunks.append(chunk)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError):
-            _damaged()
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError):
+            _damaged()  # ValueError: where the directory of the archive points before its beginning
         return b"".join(chunks)
 
     def _check(self) -> None:

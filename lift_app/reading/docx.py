@@ -42,10 +42,12 @@ def read_docx(data: bytes, limits: Limits) -> Draft:
     try:
         document = Document(io.BytesIO(data))
         body = document.element.body
-        properties = document.core_properties
+        core = document.core_properties
+        own_title, own_author = core.title or "", core.author or ""
+        language, subject = core.language, core.subject or ""
         styles = {style.style_id: style.name or "" for style in document.styles}
     except Exception as error:
-        # python-docx lets KeyError, ValueError and lxml's errors out of a broken package.
+        # python-docx lets KeyError, ValueError, AttributeError and lxml's errors out.
         raise UnreadableFile(
             "This Word document is damaged. Open it in a word processor, save it again as DOCX, "
             "and add that.",
@@ -55,12 +57,10 @@ def read_docx(data: bytes, limits: Limits) -> Draft:
     _note_hidden(body, draft.hidden)
     blocks = [block for block in _blocks(body, styles) if block.text]
     title, author, facts = title_and_author(blocks)
-    own_title = properties.title or ""
     draft.title = title if _GENERIC_TITLES.match(own_title) else own_title or title
-    draft.author = properties.author if properties.author != "python-docx" else ""
-    draft.author = draft.author or author
-    draft.language = language_code(properties.language)
-    draft.metadata = {**facts, "subject": properties.subject or ""}
+    draft.author = own_author if own_author not in ("", "python-docx") else author
+    draft.language = language_code(language)
+    draft.metadata = {**facts, "subject": subject}
     pictures = sum(1 for _ in body.iter(_DRAWING))
     if pictures:
         draft.dropped.append(

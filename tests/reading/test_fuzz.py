@@ -53,7 +53,7 @@ def _documents() -> dict[str, bytes]:
     nav = [("One", "a.xhtml#a")]
     return {
         "a.pdf": make_pdf([text_page(lines), text_page(lines)]),
-        "b.pdf": make_pdf([text_page(lines)], title="T", outline=[("One", 0)], labels={0: "/r"}),
+        "b.pdf": make_pdf([text_page(lines)] * 2, title="T", outline=[("One", 0)]),
         "a.epub": make_zip(epub_entries({"a.xhtml": body}, nav=nav)),
         "b.epub": make_zip(epub_entries({"a.xhtml": body, "b.xhtml": body}, ncx=nav)),
         "a.docx": stream.getvalue(),

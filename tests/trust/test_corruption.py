@@ -206,6 +206,16 @@ def test_repair_mends_the_word_index_and_leaves_a_sound_library_alone(
     assert restorations(settings) == []
 
 
+def test_repair_sets_nothing_aside_that_is_new_or_newer(tiny_settings: Settings) -> None:
+    assert repair(tiny_settings) is None
+    with sqlite3.connect(tiny_settings.database) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(LiftError, match="newer version"):
+        repair(tiny_settings)
+    assert restorations(tiny_settings) == []
+
+
 def test_doctor_finds_a_changed_text_and_a_changed_file(
     learned: tuple[Settings, str, str],
 ) -> None:
