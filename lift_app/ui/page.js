@@ -231,7 +231,18 @@
     focused = part ? { part: part.id, name: name(event.target), tag: event.target.tagName } : null;
   }
 
+  // The list of chats stays open when it is drawn anew.
+  let listed = false;
+
+  function unfold(event) {
+    if (event.target.matches?.("details.chats") && event.target.isConnected) {
+      listed = event.target.open;
+    }
+  }
+
   function refocus() {
+    const list = document.querySelector("details.chats:not([open])");
+    if (listed && list) list.open = true;
     if (!focused || document.activeElement !== document.body) return;
     const all = document.querySelectorAll(`#${focused.part} ${focused.tag}`);
     const same = [...all].find((element) => name(element) === focused.name);
@@ -253,6 +264,7 @@
     document.addEventListener("search", emptied, true);
     document.addEventListener("selectionchange", selected);
     document.addEventListener("focusin", remember);
+    document.addEventListener("toggle", unfold, true);
     document.addEventListener("pointerdown", () => (focused = null));
     new MutationObserver(refocus).observe(document.body, { childList: true, subtree: true });
     setInterval(unlabel, 1000);

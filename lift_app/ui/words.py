@@ -237,7 +237,7 @@ COMPARE_PROGRESS = "{done} of {total} answers"
 COMPARE_WAITING = "waits for its turn"
 COMPARE_STOPPED = "stopped"
 COMPARE_SAW = "saw {percent} of the book"
-COMPARE_LEARNED = "has learned it"
+COMPARE_LEARNED = "and remembered"
 WITHOUT_PASSAGES = "without passages"
 WITH_PASSAGES = "with passages looked up"
 

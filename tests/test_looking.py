@@ -1,4 +1,4 @@
-"""Pages: pictures and places of a kept PDF, drawn once; search with its excerpts."""
+"""Looking at pages: pictures and places of a kept PDF, drawn once; search with its excerpts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+"""The reading room for everybody: axe finds nothing serious, and the keyboard is enough."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from browsing import Window, ask, chromium, expect, read_sample
+from serving import HERE, Server, running
+
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
+pytestmark = pytest.mark.browser
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    yield from chromium()
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("access")
+    command = [sys.executable, str(HERE / "fake_server.py"), str(home / "fake"), "60"]
+    with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
+        yield server
+
+
+def serious(window: Window) -> list[str]:
+    """What axe finds serious or critical, in words."""
+    found = Axe().run(window.page, options=RULES).response["violations"]
+    return [
+        f"{one['id']}: {one['help']} {[node['html'][:150] for node in one['nodes']][:4]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_axe_finds_nothing_serious(browser: object, room: Server) -> None:
+    window = Window(browser)
+    page = window.page
+    page.goto(room.url)
+    expect(page.locator(".welcome")).to_be_visible()
+    found = {"empty": serious(window)}
+    read_sample(window, room.url)
+    found["added"] = serious(window)
+    page.click("#learn-button")
+    expect(page.locator(".progress-line")).to_contain_text("step")
+    found["learning"] = serious(window)
+    ask(window, "Who rang the bell until dawn?")
+    page.click("#chat a.cite")
+    expect(page.locator("mark")).to_be_visible()
+    page.fill(".finder input", "bell")
+    page.press(".finder input", "Enter")
+    expect(page.locator(".found li").first).to_be_visible()
+    page.click("#more button")
+    page.click("#compare-button")
+    expect(page.locator(".compare .said").first).to_be_visible()
+    expect(page.locator("#send")).to_be_visible()
+    found["reading"] = serious(window)
+    page.click(".theme")
+    page.wait_for_timeout(500)
+    found["other theme"] = serious(window)
+    assert {state: issues for state, issues in found.items() if issues} == {}
+
+
+def test_the_story_by_keyboard_alone(browser: object, room: Server) -> None:
+    window = Window(browser)
+    page = window.page
+    page.goto(room.url)
+    expect(page.locator("#question textarea")).to_be_visible()
+
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"document.activeElement.matches({selector!r})"):
+                return
+        pytest.fail(f"no Tab leads to {selector}")
+
+    tab_to(".finder input")
+    page.keyboard.type("bell")
+    page.keyboard.press("Enter")
+    expect(page.locator(".found li").first).to_be_visible()
+    tab_to(".found li button")
+    page.keyboard.press("Enter")
+    expect(page.locator("mark").first).to_be_visible()
+    tab_to(".turner [aria-label='Next page']:not([disabled])")
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf[data-page='3']")).to_be_visible()
+    tab_to(".strip .cell")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf[data-page='1']")).to_be_visible()
+    tab_to("#question textarea")
+    page.keyboard.type("Who rang the bell until dawn?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#chat a.cite").last).to_be_visible()
+    expect(page.locator("#send")).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    for _ in range(20):
+        if page.evaluate("document.activeElement.matches('a.cite')"):
+            break
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf[data-page='2'] mark")).to_be_in_viewport()
