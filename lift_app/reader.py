@@ -276,7 +276,8 @@ class Reader:
             question: what the reader wants to know.
             arm: `ICL`, `LIFT_only` or `LIFT+ICL`; by default LIFT+ICL once the book is learned.
             evidence: put passages found for the question into the context.
-            strength: of the adapter, 0 to 1; by default the setting, with or without passages.
+            strength: of the adapter, 0 to 1; by default the setting, with or without passages, or
+                less where the lift's guard found it.
             chat: id of a chat, whose earlier turns are read and to which this one is added.
             model: base model; the setting by default.
             start: what it stands on: `auto`, `none` or a name; the setting by default.
@@ -293,9 +294,7 @@ class Reader:
             "question": question,
             "arm": arm,
             "evidence": bool(evidence),
-            "strength": self.settings.default_strength(evidence=evidence)
-            if strength is None
-            else strength,
+            "strength": strength,
             "history": self._history(chat),
             "model": self.reference(model, start),
         }

@@ -119,7 +119,7 @@ class Answerer:
             supported = False
         if not supported and not written.stopped:
             text = NOT_SAID
-        cited = supported and not whole
+        cited = supported and not whole and written.surprise <= manner.most_surprise
         first = written.first_token_seconds
         return Answer(
             answer=text,

@@ -8,6 +8,7 @@ come from. The figures behind both are in docs/answering.md.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lift_app.models.identity import ModelFolder
@@ -27,11 +28,28 @@ class Manner:
     """Whether the model has learned to decline: then the likelier of answer and refusal counts."""
     answer_weight: float
     """What the words of the answer count beside those of the question in finding its citation."""
+    most_surprise: float
+    """How unsure of its answer a model may be for a citation, in nats a token: an answer that it
+    gropes for is often wrong, and then its citation is, too."""
 
 
-PLAIN = Manner(examples=True, pieces=2, least_support=0.45, declines=False, answer_weight=0.15)
+PLAIN = Manner(
+    examples=True,
+    pieces=2,
+    least_support=0.45,
+    declines=False,
+    answer_weight=0.15,
+    most_surprise=math.inf,
+)
 """For a base as it comes."""
-STARTED = Manner(examples=False, pieces=4, least_support=0.2, declines=True, answer_weight=0.5)
+STARTED = Manner(
+    examples=False,
+    pieces=4,
+    least_support=0.2,
+    declines=True,
+    answer_weight=0.5,
+    most_surprise=0.35,
+)
 """For a base that stands on a start."""
 
 

@@ -17,14 +17,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from lift_app.answering.manner import manner_of
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
 from lift_app.bench.scores import best_f1
 from lift_app.errors import CallerError
+from lift_app.models.catalogue import split_start
+from lift_app.models.provision import find_local
 from lift_app.models.starts import NONE
 from lift_app.reader import Reader
+from lift_app.template import TEMPLATE_VERSION
 
 SFT = "SFT+"
 """What stands before the name of an arm on the pre-LIFT SFT start."""
@@ -133,16 +137,23 @@ def run(
     """Run every arm on every document.
 
     Args:
-        reader: with a home of the bench's own; its model stands on a start, or `SFT+` arms fail.
+        reader: with a home of the bench's own.
         documents: the wrong book of each is the next one; those without questions are only lifted.
         plan: arms and recipe.
         suite: name of the questions.
         progress: told what is being done.
 
+    Raises:
+        CallerError: fewer than two documents, or `SFT+` arms for a model without a start.
+
     Returns:
         `suite`, `arms` ({"arm", "f1", "nll", "seconds", "tokens_trained", "questions"}), `pairs`
         ({"a", "b", "metric", "difference", "low", "high"}), `documents`, `run`.
     """
+    if any(arm.start for arm in plan.arms) and split_start(reader.settings.model)[1] is None:
+        raise CallerError(f"The arms {SFT}… need a start, and {reader.settings.model} has none.")
+    if len(documents) < 2:
+        raise CallerError("The bench needs two documents at least: the wrong book is another one.")
     kept = _Kept(reader.settings.home / "scores.jsonl")
     books = [add_document(reader, document) for document in documents]
     found: dict[str, list[_Found]] = {arm.name: [] for arm in plan.arms}
@@ -240,10 +251,22 @@ def _score(
     strength = plan.strength
     if strength is None:
         strength = reader.settings.default_strength(evidence=arm.evidence != "none")
+        adapter = reader.library.adapters.find(key) if key else None
+        strength = adapter.strength(strength) if adapter else strength
     questions = [_question(asked, arm, strength, reader) for asked in document.questions]
     model = reader.reference(start=_start(arm))
     row = reader.library.books.get(book)
-    of = _digest([model, key, row.text_sha256, [asdict(q) for q in questions], plan.write])
+    folder = find_local(model, reader.settings)
+    assert folder is not None  # a book was just lifted or asked with it
+    of = _digest(
+        [
+            [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
+            [key, row.text_sha256, TEMPLATE_VERSION, plan.write],
+            [reader.settings.context_tokens, reader.settings.evidence_tokens],
+            [asdict(question) for question in questions],
+            [asked.answers for asked in document.questions],
+        ]
+    )
     if (known := kept.get(of)) is not None:
         return known
     engine = reader.engine()

@@ -13,6 +13,7 @@ from lift_app.bench import grounding
 from lift_app.bench.arms import add_document
 from lift_app.bench.documents import BenchDocument
 from lift_app.bench.machine import describe_machine
+from lift_app.errors import CallerError
 from lift_app.reader import Reader
 
 
@@ -33,11 +34,16 @@ def run(
         arm: one without an adapter, `ICL` or `RAG`.
         progress: told what is being done.
 
+    Raises:
+        CallerError: fewer than two documents.
+
     Returns:
         `suite`, `documents`, `totals` (see `grounding.GroundingTotals`), `records`, `run`.
     """
     from lift_app.answering.answerer import Answerer
 
+    if len(documents) < 2:
+        raise CallerError("The bench needs two documents at least: others' questions are declined.")
     engine = reader.engine()
     records: list[grounding.GroundingRecord] = []
     for place, document in enumerate(documents):

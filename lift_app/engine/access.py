@@ -140,7 +140,7 @@ class Access:
                 text=arguments["question"],
                 arm=arm,
                 evidence=arguments["evidence"],
-                strength=arguments["strength"],
+                strength=self._strength(key, arguments["strength"], arguments["evidence"]),
                 history=tuple((asked, said) for asked, said in arguments["history"]),
                 max_tokens=self._settings.answer_tokens,
             ),
@@ -157,6 +157,14 @@ class Access:
         finally:
             turn.stop.set()  # a listener that goes away ends the answer
             self._stops.discard(turn.stop)
+
+    def _strength(self, key: str | None, wanted: float | None, evidence: bool) -> float:
+        """The strength that is wanted; else the setting, held down by the adapter's guard."""
+        if wanted is not None:
+            return wanted
+        default = self._settings.default_strength(evidence=evidence)
+        row = None if key is None else self._library.adapters.find(key)
+        return default if row is None else row.strength(default)
 
     def _resolve_arm(
         self, engine: Engine, row: BookRow, arm: str | None, model: str

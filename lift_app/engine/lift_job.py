@@ -99,20 +99,17 @@ class LiftJob:
             )
         )
         yield
-        while not trainer.finished:
+        while not (trainer.finished or (self._guard is not None and self._guard.stops)):
             if not self._wanted():
                 return
             if self._tasks_to_write():
                 yield
             self._record_step(trainer.step(*self._task_rows()))
             if self._guard is not None and self._guard.is_due(trainer.step_done):
-                yield
                 self._look(self._guard)
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
-            if self._guard is not None and self._guard.stops:
-                break
         self.save_checkpoint()
         if self._best is not None:
             self._host.load_state(SLOT, self._best)
@@ -133,8 +130,9 @@ class LiftJob:
         extracts = extracts_of(book)
         if recipe.guard:
             probe = Probe(self._host, book.title, extracts, recipe.seed)
-            self._guard = Guard(probe, SLOT, self.trainer.schedule.steps)
-            if saved is not None:
+            if probe.remembers:  # otherwise there is nothing to choose a state by
+                self._guard = Guard(probe, SLOT, self.trainer.schedule.steps)
+            if saved is not None and self._guard is not None:
                 self._guard.load_state(saved["looks"])
                 self._best = saved["best"]
         if extracts and recipe.has_tasks:
@@ -156,7 +154,9 @@ class LiftJob:
         if group is None or self._tasks is None or group < len(self._tasks.groups):
             return False
         assert self._writer is not None
+        began = time.perf_counter()
         self._tasks.add(self._writer.write(group, self._tasks.questions))
+        self._trained_seconds += time.perf_counter() - began
         return True
 
     def _task_rows(self) -> tuple[list[Row], ...]:

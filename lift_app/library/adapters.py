@@ -41,6 +41,11 @@ class AdapterRow:
     summary: dict[str, Any]
     """What the lift said of itself: steps, loss, tokens_trained, seconds, segments."""
 
+    def strength(self, default: float) -> float:
+        """The strength to use it at: no more than its guard found to do no harm."""
+        guard = self.summary.get("guard")
+        return min(default, guard["strength"]) if guard else default
+
     def to_json(self) -> dict[str, Any]:
         """A plain dict of all fields."""
         return asdict(self)

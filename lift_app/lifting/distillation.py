@@ -1,8 +1,9 @@
 """Distillation: a student held to a teacher's likeliest tokens.
 
 The teacher is the same base with the adapter off and the extract in its context, so it costs no
-second model (METHOD: Cartridges). Without the extract in the student's prompt this teaches what
-the extract says; with it, it keeps the base's way of reading a context (open-book retention).
+second model (as in Cartridges). Without the extract in the student's prompt this
+teaches what the extract says; with it, it keeps the base's way of reading a context (open-book
+retention). The teacher's tail is left out, so even a student equal to it has a small distance.
 """
 
 from __future__ import annotations

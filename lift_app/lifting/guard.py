@@ -15,8 +15,8 @@ from lift_app.lifting.probe import Probe
 HARM = 0.01
 """Most harm at the chosen strength: the NLL of prompts that are not about the book may rise by
 this share of itself."""
-STRENGTHS = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
-"""Strengths that are tried, from the highest down."""
+STRENGTHS = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
+"""Strengths that are tried, from the highest down; 0 does no harm, and remembers nothing."""
 LOOKS = 4
 """Looks in a lift, evenly apart; the last one is after the last step."""
 BETTER = 0.01
@@ -70,7 +70,7 @@ class Guard:
         start = max(0, STRENGTHS.index(tried) - 1)
         for strength in STRENGTHS[start:]:
             found = self._probe.measure(self._slot, strength)
-            if found.harm <= HARM or strength == STRENGTHS[-1]:
+            if found.harm <= HARM:
                 break
         verdict = Verdict(step, strength, found.harm, found.memory)
         self.verdicts.append(verdict)

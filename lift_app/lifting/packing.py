@@ -2,7 +2,7 @@
 
 Rows that begin alike (one passage, many questions) are laid out once as a trunk with branches. A
 branch sees the trunk and itself, at the positions that it would have alone, so the losses are
-those of separate rows while the trunk is computed once. Knows token ids and a model, no prompt.
+those of separate rows while the trunk is computed once. Knows token ids and a model, no template.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lift_app.models.base_model import BaseModel, Messages
 from lift_app.sequences import shared_length
 
 
@@ -25,6 +26,12 @@ class Row:
     """Token ids that are read; at least one."""
     answer: tuple[int, ...]
     """Token ids that are learned; at least one."""
+
+
+def spoken(base: BaseModel, messages: Messages, answer: str) -> Row:
+    """A conversation and what the assistant says next, its end among it."""
+    said = (*base.text_tokens(answer), base.tokenizer.eos_token_id)
+    return Row(tuple(base.chat_tokens(messages)), said)
 
 
 @dataclass(frozen=True)

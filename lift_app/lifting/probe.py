@@ -16,9 +16,8 @@ from statistics import fmean
 
 import torch
 
-from lift_app.lifting.packing import Packed, Row, pack, packed_losses
+from lift_app.lifting.packing import Packed, pack, packed_losses, spoken
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
-from lift_app.models.base_model import BaseModel
 from lift_app.models.lora import AdapterHost
 from lift_app.template import Message, ask, instruct
 
@@ -57,16 +56,21 @@ class Probe:
             resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
         )
         reading = [
-            row(base, [instruct(OTHER_BOOK)], ask(q["question"], [q["passage"]]), q["answer"])
+            spoken(base, _asked(ask(q["question"], [q["passage"]]), OTHER_BOOK), q["answer"])
             for q in data["reading"]
         ]
-        general = [row(base, [], q["question"], q["answer"]) for q in data["general"]]
+        general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
         self._harm = [pack(rows, base.device) for rows in (reading, general)]
         tasks = _tasks(held_out(extracts, seed), seed)
-        rows = [row(base, [instruct(title)], ask(t.question), t.answer) for t in tasks]
+        rows = [spoken(base, _asked(ask(task.question), title), task.answer) for task in tasks]
         self._memory = [pack(rows, base.device)] if rows else []
         with host.disabled() as model:
             self._base_harm, self._base_memory = self._nll(model)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is anything about the book to measure memory by."""
+        return bool(self._memory)
 
     def measure(self, slot: str, strength: float = 1.0) -> Measured:
         """What the adapter in `slot` does at a strength."""
@@ -98,10 +102,10 @@ def _tasks(extracts: Sequence[Extract], seed: int) -> list[Task]:
     ]
 
 
-def row(base: BaseModel, before: list[Message], request: str, answer: str) -> Row:
-    """A prompt and its answer as token ids."""
-    prompt = base.chat_tokens([*before, {"role": "user", "content": request}])
-    return Row(tuple(prompt), (*base.text_tokens(answer), base.tokenizer.eos_token_id))
+def _asked(request: str, title: str | None = None) -> list[Message]:
+    """A question, about a book where a title is given."""
+    message = {"role": "user", "content": request}
+    return [message] if title is None else [instruct(title), message]
 
 
 def _answers(model: torch.nn.Module, packed: Packed) -> list[float]:

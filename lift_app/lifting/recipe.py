@@ -79,6 +79,8 @@ class Recipe:
                 f"Recipe: stride ({self.stride}) must not exceed segment_length "
                 f"({self.segment_length}), or tokens would be lost."
             )
+        if (self.framing == "context") != (self.context_tokens > 0):
+            raise CallerError("Recipe: the framing context, and it alone, needs context_tokens.")
         if self.framing not in FRAMINGS:
             raise CallerError(f"Recipe: framing is one of {', '.join(FRAMINGS)}.")
         weights = (self.task_weight, self.distillation_weight, self.retention_weight)
@@ -172,7 +174,9 @@ def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None =
     if name not in RECIPES:
         raise CallerError(f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.")
     recipe = RECIPES[name][0].with_values(values or {})
-    room = window if recipe.framing == "raw" else window * 7 // 8
+    room = window if recipe.framing == "raw" else window * 7 // 8 - recipe.context_tokens
+    if room < 2:
+        raise CallerError(f"Recipe: {recipe.context_tokens} tokens of context fill the window.")
     if recipe.segment_length <= room:
         return recipe
     stride = max(1, recipe.stride * room // recipe.segment_length)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections.abc import Collection, Sequence
 
 import torch
 
-from lift_app.lifting.packing import Row, pack, packed_losses
+from lift_app.lifting.packing import Row, pack, packed_losses, spoken
 from lift_app.lifting.probe import held_out
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
 from lift_app.models.generation import generate
@@ -69,14 +70,11 @@ class TaskWriter:
 
     def rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
         """Prompts and answers of tasks, with the extract in the context or without."""
-        base = self._host.base
         rows = []
         for task in tasks:
             evidence = [self._extracts[task.extract].text] if open_book else []
             message = {"role": "user", "content": ask(task.question, evidence)}
-            prompt = base.chat_tokens([instruct(self._title), message])
-            answer = [*base.text_tokens(task.answer), base.tokenizer.eos_token_id]
-            rows.append(Row(tuple(prompt), tuple(answer)))
+            rows.append(spoken(self._host.base, [instruct(self._title), message], task.answer))
         return rows
 
     def _ask(self, extract: Extract) -> list[Task]:
@@ -91,7 +89,7 @@ class TaskWriter:
                 end_tokens=base.end_tokens,
                 max_tokens=LONGEST,
                 on_text=lambda _: None,
-                stop=_Never(),
+                stop=threading.Event(),
             )
         question, _, answer = (part.strip() for part in written.text.partition("\n"))
         task = Task("question", question, answer, extract.number)
@@ -107,13 +105,6 @@ class TaskWriter:
                 for o in (False, True)
             )
         return (closed.mean() - opened.mean()).item()
-
-
-class _Never:
-    """A stop flag that is never set: a task is short."""
-
-    def is_set(self) -> bool:
-        return False
 
 
 def held(answer: str, extract: str) -> bool:

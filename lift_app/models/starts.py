@@ -1,4 +1,4 @@
-"""Starts: results of pre-LIFT SFT that lifts can stand on (METHOD: arXiv 2502.14644).
+"""Starts: results of pre-LIFT SFT that lifts can stand on (arXiv 2502.14644).
 
 A start is a folder with a plain PEFT LoRA and a `start.json`. Those that come with the project
 lie in its `starts` folder, a reader's own in the home. Once a model is loaded with a start, the
@@ -92,11 +92,10 @@ def find_start(name: str, settings: Settings) -> Start:
         CallerError: there is none.
         LiftError: its card is damaged.
     """
-    known = {start.name: start for start in starts(settings)}
-    if name not in known:
-        there = f"There are: {', '.join(known)}." if known else "There is none yet."
-        raise CallerError(f"There is no start {name!r}. {there} `lift sft` trains one.")
-    return known[name]
+    for card in (folder_of(name, settings) / CARD, SHIPPED / name / CARD):
+        if card.is_file():
+            return _read(card)
+    raise CallerError(f"There is no start {name!r}. `lift sft` trains one.")
 
 
 def verify_start(start: Start) -> None:

@@ -87,6 +87,9 @@ def _document(row: Mapping[str, Any]) -> Document:
     else:
         sections = tuple(line.strip() for line in row["text"].split("\n") if line.strip())
         asked = [_asked(q, _spans(q)) for q in questions]
+    known = range(len(sections))
+    if not any(sections) or any(s not in known for one in asked for s in one.sections):
+        raise ValueError("no text, or evidence outside of it")
     lengths = sorted(len(one.answer.split()) for one in asked) or [0]
     return Document(
         id=row["doc_id"],

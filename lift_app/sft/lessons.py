@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lift_app.answering.sentences import sentences_of
+from lift_app.errors import CallerError
 from lift_app.lifting.framing import excerpt_prefix
-from lift_app.lifting.packing import Row
+from lift_app.lifting.packing import Row, spoken
 from lift_app.models.base_model import BaseModel
 from lift_app.sft.corpus import Document
 from lift_app.template import NOT_SAID, Message, ask, ask_back, instruct
@@ -39,6 +40,8 @@ ASKED_BACK = 0.6
 """Share of the lessons with passages that also want a question about them."""
 TEXT_TOKENS = 256
 """Tokens of bare text in a lesson of that form."""
+MOST_DRAWS = 500
+"""Draws for one lesson before the documents are found to give none."""
 ANSWER_TOKENS = 96
 """Where an answer is cut, at the end of a sentence."""
 
@@ -84,14 +87,18 @@ class LessonWriter:
         self._discursive = [d for d in documents if d.discursive]
 
     def write(self, number: int) -> Lesson:
-        """Lesson `number`."""
-        attempt = 0
-        while True:  # a document may have nothing of the form that was drawn
-            draw = random.Random(f"{self._seed}/{number}/{attempt}")
-            said = self._draw(draw)
-            if said:
+        """Lesson `number`.
+
+        Raises:
+            CallerError: the documents give no lesson.
+        """
+        for attempt in range(MOST_DRAWS):  # a document may have nothing of the form that was drawn
+            if said := self._draw(random.Random(f"{self._seed}/{number}/{attempt}")):
                 return self._lesson(said)
-            attempt += 1
+        raise CallerError(
+            "No lesson could be made of these documents: their evidence is missing, or longer "
+            f"than {PASSAGE_TOKENS} tokens. Cut it into shorter sections."
+        )
 
     def _draw(self, draw: random.Random) -> list[Spoken]:
         if self._discursive and (not self._tales or draw.random() < DISCURSIVE):
@@ -137,7 +144,10 @@ class LessonWriter:
         declined = draw.sample(strangers, min(count, len(strangers)))
         for place in range(len(declined)):
             if draw.random() < STRANGERS:
-                declined[place] = draw.choice(draw.choice(self._tales).questions)
+                other = draw.choice(self._tales)
+                question = draw.choice(other.questions)
+                if other is not tale:
+                    declined[place] = question
         held = draw.sample(held, min(MOST_ANSWERS - len(declined), len(held)))
         said = [_spoken([system], ask(q.question, evidence), q.answer, "read") for q in held]
         said += [
@@ -214,17 +224,15 @@ class LessonWriter:
         return kept or answer
 
     def _lesson(self, said: Sequence[Spoken]) -> Lesson:
-        rows = []
-        end = self._base.tokenizer.eos_token_id
-        for spoken in said:
-            if spoken.kind == "text":
-                prompt = excerpt_prefix(self._base, spoken.title)
-                answer = self._base.text_tokens(spoken.answer)[:TEXT_TOKENS]
-            else:
-                prompt = self._base.chat_tokens(spoken.messages)
-                answer = [*self._base.text_tokens(spoken.answer), end]
-            rows.append(Row(tuple(prompt), tuple(answer)))
-        return Lesson(tuple(rows), tuple(spoken.kind for spoken in said))
+        rows = [
+            self._text(one) if one.kind == "text" else spoken(self._base, one.messages, one.answer)
+            for one in said
+        ]
+        return Lesson(tuple(rows), tuple(one.kind for one in said))
+
+    def _text(self, said: Spoken) -> Row:
+        answer = self._base.text_tokens(said.answer)[:TEXT_TOKENS]
+        return Row(tuple(excerpt_prefix(self._base, said.title)), tuple(answer))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lift_app.library import effects
+from lift_app.library import effects, folders
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.values import with_values
 from lift_app.models.lora import AdapterHost
@@ -148,21 +149,22 @@ def train_in_turns(
 
 def _identity(host: AdapterHost, documents: Sequence[Document], recipe: SftRecipe) -> str:
     """Two runs with the same identity are the same run."""
-    parts = [host.base.identity.weights_sha256, recipe.to_json(), [d.id for d in documents]]
+    parts = [host.base.identity.weights_sha256, recipe.to_json(), [asdict(d) for d in documents]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _write(host: AdapterHost, target: Path, card: dict[str, Any]) -> None:
     """Put the start where it is found, completely or not at all."""
     fresh = target.parent / f".{target.name}.new"
-    effects.remove(fresh)
-    host.save(SLOT, fresh, half=True)
-    card["weights_sha256"] = hashlib.sha256((fresh / WEIGHTS).read_bytes()).hexdigest()
-    texts = {CARD: json.dumps(card, indent=2) + "\n", "README.md": model_card(target.name, card)}
-    for name, text in texts.items():
-        effects.write_file(fresh / name, [text.encode("utf-8")])
-    effects.remove(target)
-    effects.rename(fresh, target)
+    with folders.explained("The start could not be written"):
+        effects.remove(fresh)
+        host.save(SLOT, fresh, half=True)
+        card["weights_sha256"] = hashlib.sha256((fresh / WEIGHTS).read_bytes()).hexdigest()
+        texts = {CARD: json.dumps(card, indent=2), "README.md": model_card(target.name, card)}
+        for name, text in texts.items():
+            effects.write_file(fresh / name, [f"{text}\n".encode()])
+        effects.remove(target)
+        effects.rename(fresh, target)
 
 
 def model_card(name: str, card: dict[str, Any]) -> str:
@@ -191,4 +193,4 @@ def model_card(name: str, card: dict[str, Any]) -> str:
         "|---|---|---|",
         *rows,
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

@@ -16,6 +16,7 @@ from tiny_model import make_tiny_model
 from lift_app.answering import ARMS, Answer, Answerer, Question
 from lift_app.answering.assembly import HISTORY_TOKENS, assemble
 from lift_app.answering.lookup import look_up
+from lift_app.answering.manner import STARTED
 from lift_app.answering.question import ADAPTER_ARMS, EXCERPT_ARMS
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
@@ -276,16 +277,30 @@ def test_an_answer_that_stands_on_nothing_is_taken_back(
     assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())
 
 
-@pytest.mark.usefixtures("believed")
+@pytest.fixture
+def started(host: AdapterHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny model as if it stood on a start."""
+    start = Start("start", Path(), "", "", {})
+    monkeypatch.setattr(host.base, "identity", replace(host.base.identity, start=start))
+    monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_: -1e6)
+
+
+@pytest.mark.usefixtures("believed", "started")
 def test_a_start_that_would_rather_decline_declines(
-    ask: Ask, host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The likelier thing to say counts, not the likeliest first word."""
     assert ask(ASKED).supported
-    start = Start("start", Path(), "", "", {})
-    monkeypatch.setattr(host.base, "identity", replace(host.base.identity, start=start))
-    for rival, supported in ((-1e6, True), (0.0, False)):
-        monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_, r=rival: r)
-        answer = ask(ASKED)
-        assert answer.supported == supported == bool(answer.citations)
-    assert answer.answer == NOT_SAID
+    monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_: 0.0)
+    answer = ask(ASKED)
+    assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())
+
+
+@pytest.mark.usefixtures("believed", "started")
+def test_an_answer_that_is_groped_for_has_no_citation(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(ASKED).citations == ()  # a random model is never sure
+    sure = replace(STARTED, most_surprise=1e6)
+    monkeypatch.setattr("lift_app.answering.manner.STARTED", sure)
+    assert ask(ASKED).citations != ()

@@ -20,7 +20,7 @@ from lift_app.models.start_weights import joined
 from lift_app.models.starts import WEIGHTS, find_start, folder_of, reference, starts
 from lift_app.reader import Reader
 from lift_app.settings import Settings
-from lift_app.sft.corpus import as_sentence, read_corpus
+from lift_app.sft.corpus import _document, as_sentence, read_corpus
 from lift_app.sft.lessons import LessonWriter
 from lift_app.sft.run import train_start
 from lift_app.sft.trainer import SftRecipe
@@ -243,3 +243,39 @@ def test_a_reader_trains_a_start_and_lifts_on_it(
         assert reader.ask(book, "How many?", arm="LIFT_only")["adapter"] == bare["adapter"]
         with pytest.raises(CallerError, match="no start 'yours'"):
             reader.start_tune(book, start="yours")
+
+
+def test_documents_without_lessons_are_named(tiny_settings: Settings, tmp_path: Path) -> None:
+    """Evidence outside of a document, and evidence too long for any lesson."""
+    wrong = _tale("anka") | {"sections": ["Only one."]}
+    (tmp_path / "tales.jsonl").write_text(json.dumps(wrong))
+    with pytest.raises(CallerError, match="line 1"):
+        read_corpus(tmp_path)
+    long = _talk()
+    long["text"] = "word " * 900
+    long["questions"] = [long["questions"][1] | {"relevant_text_span": [["0", "0"]]}]
+    (tmp_path / "tales.jsonl").write_text(json.dumps(long))
+    writer = LessonWriter(_base(tiny_settings), read_corpus(tmp_path), seed=0)
+    with pytest.raises(CallerError, match="No lesson"):
+        writer.write(0)
+
+
+def test_no_answered_question_is_taught_to_be_declined(tiny_settings: Settings) -> None:
+    """Of a corpus of one tale, too, only what the passages leave open is declined."""
+    base = _base(tiny_settings)
+    document = _document(_tale("anka"))
+    for number in range(60):
+        lesson = LessonWriter(base, [document], seed=1).write(number)
+        said = list(zip(lesson.rows, lesson.kinds, strict=True))
+        prompts = {kind: {row.prompt for row, k in said if k == kind} for _, kind in said}
+        assert prompts.get("decline", set()).isdisjoint(prompts.get("read", set()))
+
+
+def test_a_damaged_start_leaves_the_others_alone(tiny_settings: Settings, corpus: Path) -> None:
+    _train(tiny_settings, corpus)
+    other = folder_of("broken", tiny_settings)
+    other.mkdir(parents=True)
+    (other / "start.json").write_text("{")
+    assert find_start("mine", tiny_settings).name == "mine"
+    with pytest.raises(LiftError, match="damaged"):
+        find_start("broken", tiny_settings)
