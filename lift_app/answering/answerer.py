@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from lift_app.answering.answer import Answer, ContextSize, Timing
+from lift_app.answering.answer import Answer, Citation, ContextSize, Timing
 from lift_app.answering.assembly import assemble
 from lift_app.answering.citations import cite, declines
 from lift_app.answering.grounds import stands
@@ -23,8 +23,9 @@ from lift_app.answering.sentences import first_sentence_end
 from lift_app.answering.support import judge
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
+from lift_app.lifting.packing import pack, packed_losses, spoken
 from lift_app.models.generation import StopFlag, generate
-from lift_app.template import NOT_SAID
+from lift_app.template import NOT_SAID, build_messages
 
 if TYPE_CHECKING:
     from lift_app.library import BookRow, Library
@@ -119,12 +120,12 @@ class Answerer:
             supported = False
         if not supported and not written.stopped:
             text = NOT_SAID
-        cited = supported and not whole and written.surprise <= manner.most_surprise
+        cited = supported and not whole
         first = written.first_token_seconds
         return Answer(
             answer=text,
             arm=question.arm,
-            citations=cite(self._library, row, lookup, text, manner.answer_weight) if cited else (),
+            citations=self._cite(row, question, lookup, text) if cited else (),
             context=prompt.size,
             adapter=key,
             supported=supported or written.stopped,
@@ -136,6 +137,32 @@ class Answerer:
                 seconds=time.perf_counter() - started,
             ),
         )
+
+    def _cite(
+        self, row: BookRow, question: Question, lookup: Lookup, text: str
+    ) -> tuple[Citation, ...]:
+        """The citation of an answer, borne out by the base alone where it has learned to read.
+
+        The adapter is off for it: what it remembers is no witness to what a quote says.
+        """
+        base = self._host.base
+        manner = manner_of(base.identity)
+
+        def bears_out(quote: str) -> bool:
+            messages = build_messages(
+                title=row.title,
+                question=question.text,
+                evidence=[quote],
+                history=question.history[-1:],
+                examples=False,
+            )
+            packed = pack([spoken(base, messages, text)], base.device)
+            with self._host.disabled() as model:
+                surprise = packed_losses(model, packed).mean().item()
+            return surprise <= manner.most_surprise
+
+        verified = bears_out if manner.verifies else None
+        return cite(self._library, row, lookup, text, manner.answer_weight, verified)
 
     def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
         return self._host.disabled() if slot is None else self._host.active(slot, strength)

@@ -8,7 +8,6 @@ come from. The figures behind both are in docs/answering.md.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from lift_app.models.identity import ModelFolder
@@ -28,9 +27,10 @@ class Manner:
     """Whether the model has learned to decline: then the likelier of answer and refusal counts."""
     answer_weight: float
     """What the words of the answer count beside those of the question in finding its citation."""
-    most_surprise: float
-    """How unsure of its answer a model may be for a citation, in nats a token: an answer that it
-    gropes for is often wrong, and then its citation is, too."""
+    verifies: bool
+    """Whether the base reads a quote alone before it is cited: it must bear the answer out."""
+    most_surprise: float = 0.35
+    """At how many nats a token a quote still bears an answer out."""
 
 
 PLAIN = Manner(
@@ -39,7 +39,7 @@ PLAIN = Manner(
     least_support=0.45,
     declines=False,
     answer_weight=0.15,
-    most_surprise=math.inf,
+    verifies=False,
 )
 """For a base as it comes."""
 STARTED = Manner(
@@ -48,7 +48,7 @@ STARTED = Manner(
     least_support=0.2,
     declines=True,
     answer_weight=0.5,
-    most_surprise=0.35,
+    verifies=True,
 )
 """For a base that stands on a start."""
 

@@ -41,11 +41,6 @@ class Generated:
     rival: float | None = None
     """Log-likelihood of the rival; None without one."""
 
-    @property
-    def surprise(self) -> float:
-        """Mean negative log-likelihood of what was written, in nats a token: how unsure it is."""
-        return -self.likelihood / max(1, self.tokens)
-
 
 def generate(
     model: Any,

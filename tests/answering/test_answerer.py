@@ -297,10 +297,11 @@ def test_a_start_that_would_rather_decline_declines(
 
 
 @pytest.mark.usefixtures("believed", "started")
-def test_an_answer_that_is_groped_for_has_no_citation(
+def test_a_quote_that_does_not_bear_the_answer_out_is_not_cited(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ask(ASKED).citations == ()  # a random model is never sure
+    """Read alone by the base, a quote must make the answer likely."""
+    assert ask(ASKED).citations == ()  # nothing makes a random model sure
     sure = replace(STARTED, most_surprise=1e6)
     monkeypatch.setattr("lift_app.answering.manner.STARTED", sure)
-    assert ask(ASKED).citations != ()
+    assert "seven lanterns" in ask(ASKED).citations[0].quote
