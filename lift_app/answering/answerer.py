@@ -23,7 +23,6 @@ from lift_app.answering.sentences import first_sentence_end
 from lift_app.answering.support import judge
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
-from lift_app.lifting.packing import pack, packed_losses, spoken
 from lift_app.models.generation import StopFlag, generate
 from lift_app.template import NOT_SAID, build_messages
 
@@ -145,6 +144,9 @@ class Answerer:
 
         The adapter is off for it: what it remembers is no witness to what a quote says.
         """
+        # Not above: what only looks at the shelf must not load torch.
+        from lift_app.lifting.packing import pack, packed_losses, spoken
+
         base = self._host.base
         manner = manner_of(base.identity)
 

@@ -24,9 +24,6 @@ MARGIN = 0.1
 """By how much the best sentence must lead the next one that is not beside it: better one right than
 two half right (docs/answering.md)."""
 
-MOST_TRIED = 4
-"""Sentences that are read alone, at most, to find one that bears an answer out."""
-
 QUOTE_CHARACTERS = 420
 """Longest quote. The sentences beside the best one come along while they fit and stand in the same
 paragraph: a reader sees the fact in its place, and where the best sentence only leads up to the
@@ -61,8 +58,7 @@ def cite(
         lookup: the question's sentences.
         answer: as it was written.
         answer_weight: what its words count beside those of the question.
-        bears_out: whether a quote, read alone, gives the answer; then the best one that does is
-            cited, and otherwise the best one that leads the others clearly.
+        bears_out: whether a quote, read alone, gives the answer; asked of the best one.
 
     Raises:
         NotFound: there is no such book.
@@ -70,14 +66,9 @@ def cite(
     asked = {stem for unit in lookup.units for stem in unit.stems}
     terms = [term for term in content_terms(answer) if term.stem not in asked]
     units = weigh(library.passages, row.id, terms) if terms else ()
-    if bears_out is None:
-        sentence = best_sentence(lookup, units, answer_weight)
-        return () if sentence is None else _citation(library, row, lookup, sentence)
-    for sentence in ranked_sentences(lookup, units, answer_weight)[:MOST_TRIED]:
-        found = _citation(library, row, lookup, sentence)
-        if found and bears_out(found[0].quote):
-            return found
-    return ()
+    sentence = best_sentence(lookup, units, answer_weight)
+    found = () if sentence is None else _citation(library, row, lookup, sentence)
+    return found if found and (bears_out is None or bears_out(found[0].quote)) else ()
 
 
 def _citation(
@@ -132,32 +123,9 @@ def best_sentence(
 
     Args:
         lookup: the question's sentences.
-        answer_units: words of the answer that are not in the question.
+        answer_units: words of the answer that are not in the question. Those the book does not
+            hold are left out: they can support nothing.
         answer_weight: what they count beside those of the question.
-    """
-    scores = _scores(lookup, answer_units, answer_weight)
-    best = max(range(len(scores)), key=scores.__getitem__, default=None)
-    if best is None or scores[best] <= 0:
-        return None
-    rivals = [score for index, score in enumerate(scores) if abs(index - best) > 1]
-    if scores[best] - max(rivals, default=0.0) < MARGIN:
-        return None
-    return lookup.sentences[best]
-
-
-def ranked_sentences(
-    lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float
-) -> list[Sentence]:
-    """Sentences that cover anything of the question or the answer, the best first."""
-    scores = _scores(lookup, answer_units, answer_weight)
-    order = sorted(range(len(scores)), key=lambda index: -scores[index])
-    return [lookup.sentences[index] for index in order if scores[index] > 0]
-
-
-def _scores(lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float) -> list[float]:
-    """How much of question and answer each sentence covers.
-
-    Words of the answer that the book does not hold are left out: they can support nothing.
     """
     units = [unit for unit in answer_units if unit.found]
     total = sum(unit.weight for unit in units)
@@ -170,4 +138,10 @@ def _scores(lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float) 
             )
             score += answer_weight * covered / total
         scores.append(score)
-    return scores
+    best = max(range(len(scores)), key=scores.__getitem__, default=None)
+    if best is None or scores[best] <= 0:
+        return None
+    rivals = [score for index, score in enumerate(scores) if abs(index - best) > 1]
+    if scores[best] - max(rivals, default=0.0) < MARGIN:
+        return None
+    return lookup.sentences[best]
