@@ -7,15 +7,15 @@ the sample book, which comes with the project.
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lift_app.errors import CallerError
+from lift_app.sft.corpus import parse_lines
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,11 @@ def read_documents(file: Path, *, least_words: int = 0) -> list[BenchDocument]:
     """
     if not file.is_file():
         raise CallerError(f"There is no file {file}.")
-    found = [d for d in _lines(file) if len(d.text.split()) >= least_words and d.questions]
+    found = [
+        d
+        for d in parse_lines(file, _document)
+        if len(d.text.split()) >= least_words and d.questions
+    ]
     if not found:
         raise CallerError(f"{file.name} has no document of {least_words:,} words with questions.")
     return found
@@ -80,19 +84,6 @@ def some_questions(document: BenchDocument, count: int, seed: int) -> BenchDocum
 def _book(path: Path, asked: tuple[Asked, ...]) -> BenchDocument:
     text = path.read_text(encoding="utf-8")
     return BenchDocument(path.stem, text.partition("\n")[0].lstrip("# "), text, asked)
-
-
-def _lines(file: Path) -> Iterator[BenchDocument]:
-    opened = gzip.open if file.suffix == ".gz" else open
-    # newline: texts hold form feeds and line separators, at which lines must not be split.
-    with opened(file, "rt", encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield _document(json.loads(line))
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise CallerError(
-                    f"{file.name}, line {number}, is no document: {error!r}."
-                ) from None
 
 
 def _document(row: Mapping[str, Any]) -> BenchDocument:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lift_app.errors import CallerError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read_corpus(folder: Path) -> list[Document]:
     if not folder.is_dir():
         raise CallerError(f"There is no folder {folder}.")
     files = sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
-    documents = [document for file in files for document in _read(file)]
+    documents = [d for file in files for d in parse_lines(file, _document) if d.questions]
     if not documents:
         raise CallerError(
             f"There are no documents in {folder}: it needs files of JSON lines (.jsonl or "
@@ -64,19 +66,22 @@ def read_corpus(folder: Path) -> list[Document]:
     return documents
 
 
-def _read(file: Path) -> Iterator[Document]:
+def parse_lines(file: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What `parse` makes of each line of a `.jsonl` or `.jsonl.gz` file.
+
+    Raises:
+        CallerError: a line is no document; the message names the file and the line.
+    """
     opened = gzip.open if file.suffix == ".gz" else open
     # newline: texts hold form feeds and line separators, at which lines must not be split.
     with opened(file, "rt", encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                document = _document(json.loads(line))
+                yield parse(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise CallerError(
-                    f"{file.name}, line {number}, is no document: {error!r}"
+                    f"{file.name}, line {number}, is no document: {error!r}."
                 ) from None
-            if document.questions:
-                yield document
 
 
 def _document(row: Mapping[str, Any]) -> Document:
