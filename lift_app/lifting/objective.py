@@ -5,12 +5,13 @@ Knows token ids and a model that returns logits; not where the tokens come from.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from lift_app.sequences import by_length
 
 
 def equal_lengths(rows: Sequence[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
@@ -22,10 +23,7 @@ def equal_lengths(rows: Sequence[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
     Yields:
         Positions in `rows` and the ids stacked to (rows of that length, length).
     """
-    groups: dict[int, list[int]] = defaultdict(list)
-    for position, row in enumerate(rows):
-        groups[len(row)].append(position)
-    for positions in groups.values():
+    for positions in by_length(rows):
         yield positions, torch.stack([rows[position] for position in positions])
 
 

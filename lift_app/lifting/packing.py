@@ -105,3 +105,11 @@ def packed_logits(model: nn.Module, packed: Packed) -> Tensor:
 def packed_losses(model: nn.Module, packed: Packed) -> Tensor:
     """Negative log-likelihood of each learned token, in nats, of shape (learned tokens,)."""
     return functional.cross_entropy(packed_logits(model, packed), packed.targets, reduction="none")
+
+
+def row_means(model: nn.Module, packed: Packed) -> Tensor:
+    """Mean negative log-likelihood of each row's learned tokens, in nats, of shape (rows,)."""
+    losses = packed_losses(model, packed)
+    rows = int(packed.row.max()) + 1
+    sums = torch.zeros(rows, device=losses.device).index_add(0, packed.row, losses)
+    return sums / torch.bincount(packed.row, minlength=rows)

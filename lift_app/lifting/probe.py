@@ -16,7 +16,7 @@ from statistics import fmean
 
 import torch
 
-from lift_app.lifting.packing import Packed, pack, packed_losses, spoken
+from lift_app.lifting.packing import Packed, pack, row_means, spoken
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
 from lift_app.models.lora import AdapterHost
 from lift_app.template import Message, ask, instruct
@@ -110,6 +110,5 @@ def _asked(request: str, title: str | None = None) -> list[Message]:
 
 def _answers(model: torch.nn.Module, packed: Packed) -> list[float]:
     with torch.no_grad():
-        losses = packed_losses(model, packed)
-    rows = int(packed.row.max()) + 1
-    return [losses[packed.row == number].mean().item() for number in range(rows)]
+        found: list[float] = row_means(model, packed).tolist()
+    return found

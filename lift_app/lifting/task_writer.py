@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from collections.abc import Collection, Sequence
 
 import torch
 
-from lift_app.lifting.packing import Row, pack, packed_losses, spoken
+from lift_app.lifting.packing import Row, pack, row_means, spoken
 from lift_app.lifting.probe import held_out
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
-from lift_app.models.generation import generate
 from lift_app.models.lora import AdapterHost
+from lift_app.models.openings import continue_openings
 from lift_app.template import ask, ask_back, instruct
 
+OPENINGS = ("Who", "What", "Where", "Why", "How", "When")
+"""What the questions to an extract begin with: so they differ, and each kind is asked."""
 LEAST_GAIN = 0.5
 """By how much the extract must lower the NLL of an answer, in nats a token."""
 LEAST_HELD = 0.7
@@ -78,33 +79,44 @@ class TaskWriter:
         return rows
 
     def _ask(self, extract: Extract) -> list[Task]:
-        """The question that the base asks about an extract, if it is worth asking."""
+        """The questions that the base asks about an extract, those that are worth asking."""
         base = self._host.base
         message = {"role": "user", "content": ask_back([extract.text])}
         with self._host.disabled() as model:
-            written = generate(
+            written = continue_openings(
                 model,
                 base.chat_tokens([instruct(self._title), message]),
-                tokenizer=base.tokenizer,
+                [base.text_tokens(opening) for opening in OPENINGS],
                 end_tokens=base.end_tokens,
                 max_tokens=LONGEST,
-                on_text=lambda _: None,
-                stop=threading.Event(),
             )
-        question, _, answer = (part.strip() for part in written.text.partition("\n"))
-        task = Task("question", question, answer, extract.number)
-        if not question.endswith("?") or not answer or "\n" in answer:
-            return []
-        return [task] if held(answer, extract.text) and self._gain(task) >= LEAST_GAIN else []
+        tasks = [task for ids in written if (task := self._parsed(ids, extract))]
+        return [
+            task
+            for task, gain in zip(tasks, self._gains(tasks), strict=True)
+            if gain >= LEAST_GAIN
+        ]
 
-    def _gain(self, task: Task) -> float:
-        """How much the extract lowers the NLL of the answer."""
+    def _parsed(self, ids: Sequence[int], extract: Extract) -> Task | None:
+        """A question and its answer, unless it is none or the extract does not hold the answer."""
+        text = self._host.base.tokenizer.decode(ids, skip_special_tokens=True)
+        question, _, answer = (part.strip() for part in text.partition("\n"))
+        if not question.endswith("?") or not answer or "\n" in answer:
+            return None
+        if not held(answer, extract.text):
+            return None
+        return Task("question", question, answer, extract.number)
+
+    def _gains(self, tasks: Sequence[Task]) -> list[float]:
+        """How much the extract lowers the NLL of each answer."""
+        if not tasks:
+            return []
         with self._host.disabled() as model, torch.no_grad():
             closed, opened = (
-                packed_losses(model, pack(self.rows([task], open_book=o), self._host.base.device))
+                row_means(model, pack(self.rows(tasks, open_book=o), self._host.base.device))
                 for o in (False, True)
             )
-        return (closed.mean() - opened.mean()).item()
+        return (closed - opened).tolist()
 
 
 def held(answer: str, extract: str) -> bool:

@@ -35,6 +35,8 @@ class Extract:
     page: int
     """1-based page number."""
     text: str
+    chapter: str = ""
+    """Title of its chapter; empty where the book has none there."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Task:
     """A question with its answer, and the extract that proves it."""
 
     kind: str
-    """`question` (written by the model), `cloze`, `next` or `order`."""
+    """`question` (written by the model), `cloze`, `next`, `order` or `note`."""
     question: str
     answer: str
     extract: int
@@ -53,10 +55,11 @@ def extracts_of(book: Book) -> tuple[Extract, ...]:
     """The book in pieces of about 85 words, in reading order, without those too short to ask of."""
     found: list[Extract] = []
     for page in book.pages:
+        chapter = "" if page.chapter is None else book.chapters[page.chapter].title
         for start, end in split_page(page.text):
             text = re.sub(r"\s*\n\s*", " ", page.text[start:end])
             if len(text.split()) >= LEAST_WORDS:
-                found.append(Extract(len(found), page.number, text))
+                found.append(Extract(len(found), page.number, text, chapter))
     return tuple(found)
 
 
@@ -69,7 +72,11 @@ def plain_tasks(extract: Extract, following: Extract | None, draw: random.Random
         draw: chooses among sentences and gaps.
     """
     sentences = sentences_in(extract.text)
-    makers = (_cloze(extract, sentences, draw), _next(extract, sentences, draw))
+    makers = (
+        _cloze(extract, sentences, draw),
+        _next(extract, sentences, draw),
+        _note(extract, sentences, draw),
+    )
     tasks = [task for task in makers if task]
     if following and sentences and (later := sentences_in(following.text)):
         tasks.append(_order(extract, sentences[0], later[0], draw))
@@ -105,6 +112,21 @@ def _next(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Ta
     return Task(
         "next", f"What comes after “{sentences[place]}”?", sentences[place + 1], extract.number
     )
+
+
+def _note(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
+    """What the book says of somebody, or in a chapter: a sentence of its own, not a summary."""
+    told = [
+        (f"What does the book say of {match.group()}?", sentence)
+        for sentence in sentences
+        for match in _NAME.finditer(sentence)
+    ]
+    if extract.chapter:
+        told += [
+            (f"What is told in the chapter “{extract.chapter}”?", sentence)
+            for sentence in sentences[:1]
+        ]
+    return Task("note", *draw.choice(told), extract.number) if told else None
 
 
 def _order(extract: Extract, first: str, second: str, draw: random.Random) -> Task:

@@ -40,7 +40,7 @@ BOOK = Book(
     id="b" * 64,
     title="Lanterns",
     author="",
-    pages=(Page(1, "1", FIRST * 3, 0), Page(2, "2", SECOND * 3, 0), Page(3, "3", "The end.", 0)),
+    pages=(Page(1, "1", FIRST * 3, None), Page(2, "2", SECOND * 3, None), Page(3, "3", "The end.", None)),
     chapters=(),
     report=Report("text", 3, 100),
 )
@@ -69,7 +69,9 @@ def test_extracts_are_pieces_of_a_page_long_enough_to_ask_of() -> None:
 def test_plain_tasks_are_answered_by_their_extract(seed: int) -> None:
     first, second = Extract(0, 1, FIRST), Extract(1, 2, SECOND)
     tasks = {task.kind: task for task in plain_tasks(first, second, random.Random(seed))}
-    assert set(tasks) == {"cloze", "next", "order"}
+    assert set(tasks) == {"cloze", "next", "order", "note"}
+    assert tasks["note"].answer in sentences_in(FIRST)
+    assert tasks["note"].question.split(" of ")[1].rstrip("?") in tasks["note"].answer
     sentence = tasks["cloze"].question.split("“")[1].rstrip("”")
     assert sentence.replace("___", tasks["cloze"].answer[:-1]) in FIRST
     said = tasks["next"].question.split("“")[1].split("”")[0]
@@ -119,29 +121,42 @@ def test_groups_follow_from_the_seed_and_are_never_asked_twice(writer: TaskWrite
     assert writer.write(0, {task.question.lower() for task in tasks}) == []
 
 
+def test_a_note_of_a_chapter_is_a_sentence_of_it() -> None:
+    extract = Extract(0, 1, "It rained on the town. It never stopped that night.", "The Flood")
+    notes = [t for t in plain_tasks(extract, None, random.Random(0)) if t.kind == "note"]
+    assert notes == [
+        Task("note", "What is told in the chapter “The Flood”?", "It rained on the town.", 0)
+    ]
+
+
 def test_what_a_start_asks_is_kept_only_if_it_is_worth_it(
-    writer: TaskWriter, monkeypatch: pytest.MonkeyPatch
+    writer: TaskWriter, host: AdapterHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract = extracts_of(BOOK)[0]
 
-    def say(text: str) -> list[Task]:
-        from lift_app.models.generation import Generated
-
+    def say(*texts: str, gain: float = 1.0) -> list[Task]:
         monkeypatch.setattr(
-            "lift_app.lifting.task_writer.generate",
-            lambda *a, **k: Generated(text, 1, 0.0, 1.0, False),
+            "lift_app.lifting.task_writer.continue_openings",
+            lambda *a, **k: [host.base.text_tokens(text) for text in texts],
         )
+        monkeypatch.setattr(writer, "_gains", lambda tasks: [gain] * len(tasks))
         return writer._ask(extract)
 
-    monkeypatch.setattr(writer, "_gain", lambda task: 1.0)
-    assert say("How many lanterns?\nSeven lanterns.") == [
-        Task("question", "How many lanterns?", "Seven lanterns.", 0)
-    ]
+    good = Task("question", "How many lanterns?", "Seven lanterns.", 0)
+    assert say("How many lanterns?\nSeven lanterns.") == [good]
+    assert say("Who wept?\nThe emperor.", "How many lanterns?\nSeven lanterns.") == [good]
     assert say("How many lanterns?") == []  # no answer
     assert say("How many lanterns.\nSeven lanterns.") == []  # no question
     assert say("Who wept?\nThe emperor of China.") == []  # made up
-    monkeypatch.setattr(writer, "_gain", lambda task: 0.1)
-    assert say("How many lanterns?\nSeven lanterns.") == []  # known without the book
+    assert say("How many lanterns?\nSeven lanterns.", gain=0.1) == []  # known without the book
+
+
+def test_the_gain_of_an_extract_is_that_of_each_task_alone(writer: TaskWriter) -> None:
+    tasks = writer.write(0, set())
+    together = writer._gains(tasks)
+    alone = [gain for task in tasks for gain in writer._gains([task])]
+    assert together == pytest.approx(alone, abs=1e-4)
+    assert writer._gains([]) == []
 
 
 def test_a_student_equal_to_its_teacher_has_no_distance() -> None:
