@@ -22,9 +22,10 @@ from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.answering.sentences import first_sentence_end
 from lift_app.answering.support import judge
 from lift_app.answering.whole import asks_for_whole
+from lift_app.answering.witness import Witness
 from lift_app.errors import CallerError
 from lift_app.models.generation import StopFlag, generate
-from lift_app.template import NOT_SAID, build_messages
+from lift_app.template import NOT_SAID
 
 if TYPE_CHECKING:
     from lift_app.library import BookRow, Library
@@ -140,31 +141,14 @@ class Answerer:
     def _cite(
         self, row: BookRow, question: Question, lookup: Lookup, text: str
     ) -> tuple[Citation, ...]:
-        """The citation of an answer, borne out by the base alone where it has learned to read.
-
-        The adapter is off for it: what it remembers is no witness to what a quote says.
-        """
-        # Not above: what only looks at the shelf must not load torch.
-        from lift_app.lifting.packing import pack, packed_losses, spoken
-
-        base = self._host.base
-        manner = manner_of(base.identity)
-
-        def bears_out(quote: str) -> bool:
-            messages = build_messages(
-                title=row.title,
-                question=question.text,
-                evidence=[quote],
-                history=question.history[-1:],
-                examples=False,
-            )
-            packed = pack([spoken(base, messages, text)], base.device)
-            with self._host.disabled() as model:
-                surprise = packed_losses(model, packed).mean().item()
-            return surprise <= manner.most_surprise
-
-        verified = bears_out if manner.verifies else None
-        return cite(self._library, row, lookup, text, manner.answer_weight, verified)
+        """The citation of an answer, borne out by the base alone where it has learned to read."""
+        manner = manner_of(self._host.base.identity)
+        bears_out = (
+            Witness(self._host, row.title, question, text, manner).bears_out
+            if manner.verifies
+            else None
+        )
+        return cite(self._library, row, lookup, text, manner.answer_weight, bears_out)
 
     def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
         return self._host.disabled() if slot is None else self._host.active(slot, strength)

@@ -1,7 +1,8 @@
 """Citations: the lines of the book that best support a question and its answer.
 
-Found after the answer and without the model, so every arm has them, also those that saw no
-passage. A citation is shown only if its quote stands verbatim on its page. Knows no prompt.
+Found after the answer, so every arm has them, also those that saw no passage. A citation is shown
+only if its quote stands verbatim on its page. Where the base has learned to read, it is also asked
+whether a quote, read alone, gives the answer; who asks it stands in `witness`. Knows no prompt.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from lift_app.library import BookRow, Library
 
 MARGIN = 0.1
-"""By how much the best sentence must lead the next one that is not beside it: better one right than
-two half right (docs/answering.md)."""
+"""Without a witness: by how much the best sentence must lead the next one that is not beside it,
+because better one right than two half right (docs/answering.md)."""
+
+HEARD = 3
+"""With a witness: quotes that it is asked about, the best first, until it bears one out."""
 
 QUOTE_CHARACTERS = 420
 """Longest quote. The sentences beside the best one come along while they fit and stand in the same
@@ -50,7 +54,7 @@ def cite(
     answer_weight: float = PLAIN.answer_weight,
     bears_out: Callable[[str], bool] | None = None,
 ) -> tuple[Citation, ...]:
-    """The citation of an answer; none where no sentence of the book stands out.
+    """The citation of an answer; none where no sentence of the book proves it.
 
     Args:
         library: pages and passages.
@@ -58,7 +62,8 @@ def cite(
         lookup: the question's sentences.
         answer: as it was written.
         answer_weight: what its words count beside those of the question.
-        bears_out: whether a quote, read alone, gives the answer; asked of the best one.
+        bears_out: whether a quote, read alone, gives the answer. Without it a sentence has to
+            stand out from all others.
 
     Raises:
         NotFound: there is no such book.
@@ -66,32 +71,51 @@ def cite(
     asked = {stem for unit in lookup.units for stem in unit.stems}
     terms = [term for term in content_terms(answer) if term.stem not in asked]
     units = weigh(library.passages, row.id, terms) if terms else ()
-    sentence = best_sentence(lookup, units, answer_weight)
-    found = () if sentence is None else _citation(library, row, lookup, sentence)
-    return found if found and (bears_out is None or bears_out(found[0].quote)) else ()
+    scores = _scores(lookup, units, answer_weight)
+    if bears_out is None:
+        best = _outstanding(scores)
+        found = None if best is None else _citation(library, row, lookup, lookup.sentences[best])
+        return () if found is None else (found,)
+    heard: list[Citation] = []
+    for index in sorted(range(len(scores)), key=lambda i: -scores[i]):
+        if len(heard) == HEARD or scores[index] <= 0:
+            break
+        citation = _citation(library, row, lookup, lookup.sentences[index])
+        if citation is None or any(_overlap(citation, other) for other in heard):
+            continue
+        if bears_out(citation.quote):
+            return (citation,)
+        heard.append(citation)
+    return ()
 
 
 def _citation(
     library: Library, row: BookRow, lookup: Lookup, sentence: Sentence
-) -> tuple[Citation, ...]:
+) -> Citation | None:
     """A sentence with its neighbours, if it stands on its page as it was looked up."""
     page = library.books.page(row.id, sentence.page)
     if page.text[sentence.start : sentence.end] != sentence.text:
-        return ()
+        return None
     start, end = _with_neighbours(sentence, lookup.sentences, page.text)
     chapter = None
     if page.chapter is not None:
         chapter = library.books.chapters(row.id)[page.chapter].title
-    return (
-        Citation(
-            page=page.number,
-            page_label=page.label,
-            chapter=chapter,
-            quote=page.text[start:end],
-            start=start,
-            end=end,
-        ),
+    return Citation(
+        page=page.number,
+        page_label=page.label,
+        chapter=chapter,
+        quote=page.text[start:end],
+        start=start,
+        end=end,
     )
+
+
+def _overlap(one: Citation, other: Citation) -> bool:
+    """Whether two quotes share most of the shorter one."""
+    if one.page != other.page:
+        return False
+    shared = min(one.end, other.end) - max(one.start, other.start)
+    return 2 * shared > min(one.end - one.start, other.end - other.start)
 
 
 def _with_neighbours(
@@ -114,12 +138,8 @@ def _is_gap(between: str) -> bool:
     return not between.strip() and "\n\n" not in between
 
 
-def best_sentence(
-    lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float
-) -> Sentence | None:
-    """The sentence that covers most of the question and of the answer, if it stands out.
-
-    None where another sentence, not beside it, does almost as well: then either could be wrong.
+def _scores(lookup: Lookup, answer_units: Sequence[Unit], answer_weight: float) -> list[float]:
+    """How much of the question and of the answer each sentence covers.
 
     Args:
         lookup: the question's sentences.
@@ -138,10 +158,13 @@ def best_sentence(
             )
             score += answer_weight * covered / total
         scores.append(score)
+    return scores
+
+
+def _outstanding(scores: Sequence[float]) -> int | None:
+    """The best sentence, if no other one that is not beside it does almost as well."""
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     if best is None or scores[best] <= 0:
         return None
     rivals = [score for index, score in enumerate(scores) if abs(index - best) > 1]
-    if scores[best] - max(rivals, default=0.0) < MARGIN:
-        return None
-    return lookup.sentences[best]
+    return best if scores[best] - max(rivals, default=0.0) >= MARGIN else None

@@ -29,8 +29,10 @@ class Manner:
     """What the words of the answer count beside those of the question in finding its citation."""
     verifies: bool
     """Whether the base reads a quote alone before it is cited: it must bear the answer out."""
-    most_surprise: float = 0.35
+    most_surprise: float = 0.5
     """At how many nats a token a quote still bears an answer out."""
+    least_lead: float = 0.5
+    """By how many nats the answer must then be likelier than to decline."""
 
 
 PLAIN = Manner(

@@ -166,8 +166,7 @@ def run(
             trained, own = 0, None
             if arm.arm in ADAPTER_ARMS:
                 whose = place if arm.adapter == "own" else (place + 1) % len(books)
-                progress(f"{arm.name}: {documents[whose].title}")
-                own, trained = _lift(reader, books[whose], arm, plan, progress)
+                own, trained = lift_document(reader, documents[whose], arm, plan, progress)
                 key = own
             progress(f"{arm.name}: {document.title}, {len(document.questions)} questions")
             scores = _score(reader, books[place], document, arm, own, plan, kept)
@@ -224,12 +223,22 @@ def _start(arm: Arm) -> str | None:
     return None if arm.start else NONE
 
 
-def _lift(
-    reader: Reader, book: str, arm: Arm, plan: Plan, progress: Callable[[str], None]
+def lift_document(
+    reader: Reader,
+    document: BenchDocument,
+    arm: Arm,
+    plan: Plan,
+    progress: Callable[[str], None],
 ) -> tuple[str, int]:
-    """Key of the adapter and the tokens it was trained on."""
+    """Lift a document as an arm wants it, unless it is on the bench's shelf already.
+
+    Returns:
+        Key of the adapter, and the tokens that it was trained on.
+    """
+    progress(f"{arm.name}: {document.title}")
     values = {**plan.values, **(plan.task_values if arm.tasks else {})}
     last: dict[str, Any] = {}
+    book = add_document(reader, document)
     for last in reader.tune(book, recipe=plan.recipe, values=values, start=_start(arm)):
         if "loss" in last:
             progress(f"{arm.name}: lifting, step {last['step']} of {last['steps']}")

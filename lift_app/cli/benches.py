@@ -1,4 +1,4 @@
-"""Commands that measure: `lift bench sample`, `arms` and `citations`."""
+"""Commands that measure: `lift bench sample`, `arms`, `recipe` and `citations`."""
 
 from __future__ import annotations
 
@@ -135,6 +135,69 @@ def arms_command(
         print_json(result)
     else:
         click.echo(arms.table(result))
+
+
+@bench_command.command("recipe")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="RECIPE[:FIELD=VALUE,...]",
+    default=("quick", "standard", "deep"),
+    show_default=True,
+    help="A recipe with some numbers changed; may be repeated.",
+)
+@click.option("--documents", default=4, show_default=True, help="Most documents that are lifted.")
+@click.option("--skip", default=0, show_default=True, help="Documents to leave out before them.")
+@click.option("--questions", default=20, show_default=True, help="Most questions a document.")
+@click.option("--least-words", default=1900, show_default=True, help="Shorter ones are not lifted.")
+@click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
+@click.option("--strength", type=float, help="Of the adapter, in every arm.")
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def recipe_command(
+    file: Path,
+    variants: tuple[str, ...],
+    documents: int,
+    skip: int,
+    questions: int,
+    least_words: int,
+    context: int,
+    strength: float | None,
+    model: str | None,
+    start: str | None,
+    as_json: bool,
+) -> None:
+    """Recipes side by side on the documents of FILE (JSON lines): memory, evidence, harm.
+
+    Harm is measured on general prompts, and on questions to the documents of FILE that are too
+    short to be lifted, with their gold evidence.
+    """
+    from lift_app.bench import recipe
+    from lift_app.bench.documents import read_documents, some_questions
+
+    parsed = [recipe.Variant.parse(text) for text in variants]
+    line = StatusLine()
+    found = read_documents(file)
+    long = [d for d in found if len(d.text.split()) >= least_words][skip : skip + documents]
+    with Reader(_bench_settings(model, start, context)) as reader:
+        result = recipe.run(
+            reader,
+            [some_questions(document, questions, seed=0) for document in long],
+            [d for d in found if len(d.text.split()) < least_words],
+            parsed,
+            suite=_suite(file),
+            strength=strength,
+            progress=line.show,
+        )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(recipe.table(result))
 
 
 @bench_command.command("citations")

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from lift_app.errors import LiftError
 from lift_app.library import Job, Library, effects, folders
+from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.guard import Guard
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
-from lift_app.lifting.packing import Row
 from lift_app.lifting.probe import Probe
 from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
@@ -104,7 +104,7 @@ class LiftJob:
                 return
             if self._tasks_to_write():
                 yield
-            self._record_step(trainer.step(*self._task_rows()))
+            self._record_step(trainer.step(self._task_rows()))
             if self._guard is not None and self._guard.is_due(trainer.step_done):
                 self._look(self._guard)
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
@@ -159,13 +159,13 @@ class LiftJob:
         self._trained_seconds += time.perf_counter() - began
         return True
 
-    def _task_rows(self) -> tuple[list[Row], ...]:
-        """Rows of the next step's tasks, with their extract and without; nothing without tasks."""
+    def _task_rows(self) -> TaskRows | None:
+        """What the next step's tasks put before the model; None where it has none."""
         group = self._group()
         tasks = self._tasks.groups[group] if self._tasks and group is not None else ()
-        if not tasks or self._writer is None:
-            return ()
-        return self._writer.rows(tasks, open_book=True), self._writer.rows(tasks, open_book=False)
+        if not tasks or self._writer is None or group is None:
+            return None
+        return self._writer.rows(tasks, group)
 
     def _group(self) -> int | None:
         """Number of the group of tasks of the next step, if it has one."""

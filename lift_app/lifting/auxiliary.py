@@ -1,13 +1,14 @@
 """Auxiliary losses: what a group of tasks adds to the loss of a step.
 
 L = L_input + task_weight * L_AT + distillation_weight * KL(closed book) + retention_weight *
-KL(open book), each a mean over its learned tokens (arXiv 2412.13626, section 3.2; the teacher of
-both distances is the base with the adapter off and the extract in its context).
+KL(open book and general prompts), each a mean over its learned tokens (arXiv 2412.13626, section
+3.2; the teacher of every distance is the base with the adapter off, and with the extract in its
+context where there is one).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,31 +20,42 @@ from lift_app.lifting.recipe import Recipe
 from lift_app.models.lora import AdapterHost
 
 
-def add_gradients(
-    host: AdapterHost, slot: str, opened: Sequence[Row], closed: Sequence[Row], recipe: Recipe
-) -> float:
+@dataclass(frozen=True)
+class TaskRows:
+    """What a group of tasks puts before the model."""
+
+    opened: tuple[Row, ...]
+    """The tasks with their extract in the context; at least one."""
+    closed: tuple[Row, ...]
+    """The same tasks without it."""
+    general: tuple[Row, ...] = ()
+    """Prompts that have nothing to do with the book; at least one where retention is wanted."""
+
+
+def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:
     """Add the gradients of a group of tasks to those of the adapter in `slot`.
 
     Args:
         host: the base model.
         slot: the adapter that learns.
-        opened: the tasks with their extract in the context; not empty.
-        closed: the same tasks without it.
+        rows: the tasks.
         recipe: the weights.
 
     Returns:
         The weighted loss, in nats.
     """
     device = host.base.device
-    with_extract, without = pack(opened, device), pack(closed, device)
+    with_extract, without = pack(rows.opened, device), pack(rows.closed, device)
     # Which learned tokens are read with the extract: those of every second task, or none.
     second = with_extract.row % 2 == 1
     asked_open = second if recipe.open_book and recipe.task_weight else torch.zeros_like(second)
     losses: list[tuple[float, Tensor]] = []
-    teaching = None
+    general = pack(rows.general, device) if rows.general and recipe.retention_weight else None
+    teaching = manners = None
     if recipe.distillation_weight or recipe.retention_weight:
         with host.disabled() as model:
             teaching = teach(packed_logits(model, with_extract))
+            manners = teach(packed_logits(model, general)) if general is not None else None
     with host.training(slot) as model:
         if recipe.retention_weight or asked_open.any():
             logits = packed_logits(model, with_extract)
@@ -59,6 +71,9 @@ def add_gradients(
                 losses.append((recipe.distillation_weight, divergence(logits, teaching)))
             if recipe.task_weight and not asked_open.all():
                 losses.append((recipe.task_weight, _labels(logits, without.targets)[~asked_open]))
+        if general is not None and manners is not None:
+            kept = divergence(packed_logits(model, general), manners)
+            losses.append((recipe.retention_weight, kept))
         total = sum((weight * values.mean() for weight, values in losses), torch.zeros(()))
         if losses:
             total.backward()

@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 
 import torch
 
+from lift_app.lifting.auxiliary import TaskRows
+from lift_app.lifting.general import general_rows
 from lift_app.lifting.packing import Row, pack, row_means, spoken
 from lift_app.lifting.probe import held_out
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
@@ -69,7 +71,13 @@ class TaskWriter:
             tasks += self._ask(extract)
         return [task for task in tasks if task.question.lower() not in known]
 
-    def rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
+    def rows(self, tasks: Sequence[Task], group: int) -> TaskRows:
+        """What the tasks of group `group` put before the model."""
+        opened, closed = (tuple(self._rows(tasks, open_book=o)) for o in (True, False))
+        general = general_rows(self._host.base, self._seed, group)
+        return TaskRows(opened, closed, tuple(general))
+
+    def _rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
         """Prompts and answers of tasks, with the extract in the context or without."""
         rows = []
         for task in tasks:
@@ -92,9 +100,7 @@ class TaskWriter:
             )
         tasks = [task for ids in written if (task := self._parsed(ids, extract))]
         return [
-            task
-            for task, gain in zip(tasks, self._gains(tasks), strict=True)
-            if gain >= LEAST_GAIN
+            task for task, gain in zip(tasks, self._gains(tasks), strict=True) if gain >= LEAST_GAIN
         ]
 
     def _parsed(self, ids: Sequence[int], extract: Extract) -> Task | None:
@@ -113,7 +119,7 @@ class TaskWriter:
             return []
         with self._host.disabled() as model, torch.no_grad():
             closed, opened = (
-                row_means(model, pack(self.rows(tasks, open_book=o), self._host.base.device))
+                row_means(model, pack(self._rows(tasks, open_book=o), self._host.base.device))
                 for o in (False, True)
             )
         return (closed - opened).tolist()

@@ -15,9 +15,8 @@ from typing import Any
 import torch
 
 from lift_app.errors import LiftError
-from lift_app.lifting.auxiliary import add_gradients
+from lift_app.lifting.auxiliary import TaskRows, add_gradients
 from lift_app.lifting.objective import equal_lengths, token_losses
-from lift_app.lifting.packing import Row
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.schedule import Schedule
@@ -92,15 +91,14 @@ class Trainer:
         )
         return self.pace.seconds_for(left)
 
-    def step(self, opened: Sequence[Row] = (), closed: Sequence[Row] = ()) -> StepResult:
+    def step(self, tasks: TaskRows | None = None) -> StepResult:
         """Train on the next batch, and on a group of auxiliary tasks where one is given.
 
         The loss is summed over the segments and divided by their tokens, so a short last segment
         weighs as much as its tokens do (L_input is a sum over tokens).
 
         Args:
-            opened: the tasks with their extract in the context.
-            closed: the same tasks without it.
+            tasks: what the group puts before the model.
 
         Raises:
             LiftError: the loss is not finite; nothing was changed.
@@ -124,8 +122,8 @@ class Trainer:
                 segment_losses.update(zip((batch[p] for p in positions), means, strict=True))
             loss = total / predicted
             extra = 0.0
-            if opened:
-                extra = add_gradients(self._host, self._slot, opened, closed, self.recipe)
+            if tasks is not None:
+                extra = add_gradients(self._host, self._slot, tasks, self.recipe)
             if not math.isfinite(loss + extra):
                 raise LiftError(
                     "The training loss is no longer a number, so the lift was stopped. "

@@ -302,6 +302,9 @@ def test_a_quote_that_does_not_bear_the_answer_out_is_not_cited(
 ) -> None:
     """Read alone by the base, a quote must make the answer likely."""
     assert ask(ASKED).citations == ()  # nothing makes a random model sure
-    sure = replace(STARTED, most_surprise=1e6)
+    sure = replace(STARTED, most_surprise=1e6, least_lead=-1e6)
     monkeypatch.setattr("lift_app.answering.manner.STARTED", sure)
     assert "seven lanterns" in ask(ASKED).citations[0].quote
+    torn = replace(STARTED, most_surprise=1e6, least_lead=1e6)
+    monkeypatch.setattr("lift_app.answering.manner.STARTED", torn)
+    assert ask(ASKED).citations == ()  # likely enough, but it would rather decline

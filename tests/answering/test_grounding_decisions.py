@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lift_app.answering.citations import cite, declines
+from lift_app.answering.citations import HEARD, cite, declines
 from lift_app.answering.lookup import is_follow_up, look_up
 from lift_app.answering.support import judge
 from lift_app.library import BookRow, Library
@@ -71,6 +71,22 @@ def test_a_quote_that_is_not_on_its_page_is_not_shown(
     changed = type(page)(page.number, page.label, "X" + page.text, page.chapter)
     monkeypatch.setattr(library.books, "page", lambda book, number: changed)
     assert cite(library, row, lookup, "seven") == ()
+
+
+def test_a_witness_hears_the_best_quotes_in_turn(library: Library, row: BookRow) -> None:
+    lookup = look_up(library.passages, row.id, "What did Orla Venn keep in the tower?")
+    heard: list[str] = []
+
+    def hear(quote: str) -> bool:
+        heard.append(quote)
+        return False
+
+    assert cite(library, row, lookup, "seven lanterns", bears_out=hear) == ()
+    assert 1 < len(heard) <= HEARD
+    assert "seven lanterns" in heard[0]
+    assert len(set(heard)) == len(heard)  # never twice, nor most of one twice
+    (second,) = cite(library, row, lookup, "seven lanterns", bears_out=lambda q: q == heard[1])
+    assert second.quote == heard[1]
 
 
 def test_a_follow_up_is_looked_up_with_the_question_before(library: Library, row: BookRow) -> None:

@@ -40,7 +40,11 @@ BOOK = Book(
     id="b" * 64,
     title="Lanterns",
     author="",
-    pages=(Page(1, "1", FIRST * 3, None), Page(2, "2", SECOND * 3, None), Page(3, "3", "The end.", None)),
+    pages=(
+        Page(1, "1", FIRST * 3, None),
+        Page(2, "2", SECOND * 3, None),
+        Page(3, "3", "The end.", None),
+    ),
     chapters=(),
     report=Report("text", 3, 100),
 )
@@ -186,8 +190,7 @@ def test_each_loss_is_learned(
     host: AdapterHost, writer: TaskWriter, weights: dict[str, float]
 ) -> None:
     recipe = Recipe(**weights)  # type: ignore[arg-type]
-    tasks = writer.write(0, set())
-    rows = [writer.rows(tasks, open_book=o) for o in (True, False)]
+    rows = writer.rows(writer.write(0, set()), 0)
     host.reset("lift", 4, 8, seed=0)
     with torch.no_grad():  # a fresh adapter is its own teacher
         for parameter in host.parameters("lift"):
@@ -196,7 +199,7 @@ def test_each_loss_is_learned(
     losses = []
     for _ in range(8):
         optimizer.zero_grad()
-        losses.append(add_gradients(host, "lift", *rows, recipe))
+        losses.append(add_gradients(host, "lift", rows, recipe))
         optimizer.step()
     assert losses[-1] < losses[0]
 
@@ -207,8 +210,7 @@ def test_a_step_learns_text_and_tasks_together(host: AdapterHost, writer: TaskWr
 
     def first_update(tasks: list[Task]) -> dict[str, torch.Tensor]:
         trainer = Trainer(host, "lift", encoding.ids, segments, RECIPE)
-        rows = [writer.rows(tasks, open_book=o) for o in (True, False)]
-        trainer.step(*rows)
+        trainer.step(writer.rows(tasks, 0) if tasks else None)
         return host.state("lift")
 
     plain, mixed = first_update([]), first_update(writer.write(0, set()))

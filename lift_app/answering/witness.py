@@ -1,0 +1,62 @@
+"""Witness: whether a quote, read alone, gives an answer.
+
+The base reads the quote with the adapter off: what a book's adapter remembers is no witness to
+what a quote says. Only a start has learned to read well enough to be asked (`manner`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lift_app.template import NOT_SAID, build_messages
+
+if TYPE_CHECKING:
+    from lift_app.answering.manner import Manner
+    from lift_app.answering.question import Question
+    from lift_app.models.lora import AdapterHost
+
+
+class Witness:
+    """Asked about one answer, quote after quote.
+
+    Args:
+        host: the base, on a start.
+        title: title of the book.
+        question: what was asked; the turn before it is heard, too.
+        answer: what was written.
+        manner: how sure the base has to be.
+    """
+
+    def __init__(
+        self, host: AdapterHost, title: str, question: Question, answer: str, manner: Manner
+    ) -> None:
+        self._host = host
+        self._title = title
+        self._question = question
+        self._answer = answer
+        self._manner = manner
+
+    def bears_out(self, quote: str) -> bool:
+        """Whether the answer is likely after the quote, and likelier than to decline."""
+        # Not above: what only looks at the shelf must not load torch.
+        import torch
+
+        from lift_app.lifting.packing import pack, packed_losses, spoken
+
+        messages = build_messages(
+            title=self._title,
+            question=self._question.text,
+            evidence=[quote],
+            history=self._question.history[-1:],
+            examples=False,
+        )
+        base = self._host.base
+        rows = [spoken(base, messages, said) for said in (self._answer, NOT_SAID)]
+        packed = pack(rows, base.device)
+        with torch.no_grad(), self._host.disabled() as model:
+            losses = packed_losses(model, packed)
+        answered, declined = losses[packed.row == 0], losses[packed.row == 1]
+        return bool(
+            answered.mean() <= self._manner.most_surprise
+            and declined.sum() - answered.sum() >= self._manner.least_lead
+        )

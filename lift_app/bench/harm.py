@@ -1,0 +1,131 @@
+"""Harm: what an adapter does to prompts that have nothing to do with its book.
+
+General prompts that come with the project (no lift trains on them, and no probe looks at them), and
+context-reading prompts: questions to other documents with their gold evidence in the context. The
+negative log-likelihood of the gold answers with the adapter on, beside that of the base, as a share
+of the base's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from lift_app.bench.documents import BenchDocument
+from lift_app.bench.intervals import paired
+from lift_app.template import Message, ask, instruct
+
+if TYPE_CHECKING:
+    from lift_app.models.lora import AdapterHost
+
+LONGEST_EVIDENCE = 220
+"""Words; longer gold evidence is left out, so that many prompts can be asked."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that is not about the book, and what should follow it."""
+
+    kind: str
+    """`general` or `reading`."""
+    messages: tuple[Message, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Harm:
+    """By which share of the base's NLL the adapters raise it, with a 95 % interval."""
+
+    kind: str
+    prompts: int
+    share: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, numbers rounded to four places."""
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def general_prompts() -> list[Prompt]:
+    """The general prompts of the benches."""
+    file = resources.files("lift_app.bench").joinpath("general.json")
+    return [
+        Prompt("general", ({"role": "user", "content": p["question"]},), p["answer"])
+        for p in json.loads(file.read_text(encoding="utf-8"))
+    ]
+
+
+def reading_prompts(documents: Sequence[BenchDocument], most: int) -> list[Prompt]:
+    """Questions to documents that no adapter has learned, their gold evidence in the context.
+
+    Args:
+        documents: others than those that were lifted.
+        most: prompts; they are taken from the documents in turn.
+    """
+    of_each = [
+        [
+            Prompt(
+                "reading",
+                (
+                    instruct(document.title),
+                    {"role": "user", "content": ask(q.question, q.gold)},
+                ),
+                q.answers[0],
+            )
+            for q in document.questions
+            if q.gold and len(" ".join(q.gold).split()) <= LONGEST_EVIDENCE
+        ]
+        for document in documents
+    ]
+    rounds = range(max(map(len, of_each), default=0))
+    found = [prompts[turn] for turn in rounds for prompts in of_each if turn < len(prompts)]
+    return found[:most]
+
+
+def surprises(host: AdapterHost, prompts: Sequence[Prompt]) -> list[float]:
+    """Mean NLL of each prompt's answer, in nats a token, with whatever adapter is on."""
+    import torch
+
+    from lift_app.lifting.packing import pack, row_means, spoken
+
+    found = []
+    with torch.no_grad():
+        for prompt in prompts:
+            row = spoken(host.base, prompt.messages, prompt.answer)
+            found.append(row_means(host.model, pack([row], host.base.device)).item())
+    return found
+
+
+def harms(
+    prompts: Sequence[Prompt], base: Sequence[float], adapted: Sequence[Sequence[float]]
+) -> list[Harm]:
+    """How much worse some adapters are than the base, by kind of prompt.
+
+    Args:
+        prompts: in the order of the other arguments.
+        base: NLL of each prompt without an adapter.
+        adapted: the same for each adapter.
+    """
+    found = []
+    for kind in dict.fromkeys(prompt.kind for prompt in prompts):
+        places = [place for place, prompt in enumerate(prompts) if prompt.kind == kind]
+        before = [base[place] for place in places] * len(adapted)
+        after = [values[place] for values in adapted for place in places]
+        pair = paired(
+            "with",
+            after,
+            "without",
+            before,
+            metric="nll",
+            clusters=[*map(str, places)] * len(adapted),
+        )
+        mean = fmean(before)
+        found.append(
+            Harm(kind, len(places), pair.difference / mean, pair.low / mean, pair.high / mean)
+        )
+    return found

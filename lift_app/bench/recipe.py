@@ -1,0 +1,186 @@
+"""Recipes side by side: what each is worth on the same documents, and what harm it does.
+
+Each variant is a recipe with some of its numbers changed. It lifts every document, is scored in the
+arms that tell most, and its adapters are put to prompts that have nothing to do with their books.
+So a default is chosen, and each switch of a recipe is shown on and off (an ablation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from lift_app.bench import arms
+from lift_app.bench.documents import BenchDocument
+from lift_app.bench.harm import Prompt, general_prompts, harms, reading_prompts, surprises
+from lift_app.bench.machine import describe_machine
+from lift_app.errors import CallerError
+from lift_app.models.catalogue import split_start
+from lift_app.reader import Reader
+
+ARMS = (
+    "ICL",
+    "LIFT_only",
+    "LIFT+ICL",
+    "LIFT+ICL (wrong book)",
+    "ICL+evidence",
+    "LIFT+ICL+evidence",
+)
+READING = 40
+"""Context-reading prompts that harm is measured on, at most."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe with some numbers changed."""
+
+    text: str
+    """As it was written: `standard:epochs=2,rank=32`."""
+    recipe: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """Read `RECIPE` or `RECIPE:FIELD=VALUE,FIELD=VALUE`.
+
+        Raises:
+            CallerError: a change is not written FIELD=VALUE.
+        """
+        recipe, _, changes = text.partition(":")
+        values = {}
+        for change in filter(None, changes.split(",")):
+            name, sign, value = change.partition("=")
+            if not sign:
+                raise CallerError(f"--variant {text}: {change!r} is not written FIELD=VALUE.")
+            values[name.strip()] = value.strip()
+        return cls(text, recipe.strip(), values)
+
+
+def run(
+    reader: Reader,
+    documents: Sequence[BenchDocument],
+    others: Sequence[BenchDocument],
+    variants: Sequence[Variant],
+    *,
+    suite: str,
+    strength: float | None = None,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Lift the documents by every variant and measure.
+
+    Args:
+        reader: with a home of the bench's own.
+        documents: what is lifted and asked; at least two.
+        others: documents that no variant lifts, for context-reading prompts.
+        variants: at least one.
+        suite: name of the questions.
+        strength: of the adapters; by default what the product would use.
+        progress: told what is being done.
+
+    Raises:
+        CallerError: fewer than two documents, or a recipe that does not exist.
+
+    Returns:
+        `suite`, `documents`, `variants` ({"variant", "steps", "seconds", "strength",
+        "tokens_trained", "arms", "pairs", "harm"}), `run`.
+    """
+    stands = split_start(reader.settings.model)[1] is not None
+    chosen = tuple(arms.ARMS[(arms.SFT if stands else "") + name] for name in ARMS)
+    prompts = [*general_prompts(), *reading_prompts(others, READING)]
+    base: list[float] = []
+    rows = []
+    for variant in variants:
+        plan = arms.Plan(chosen, variant.recipe, variant.values, {}, strength, write=False)
+        result = arms.run(
+            reader,
+            documents,
+            plan,
+            suite=suite,
+            progress=lambda text, variant=variant: progress(f"{variant.text}: {text}"),
+        )
+        keys = [
+            arms.lift_document(reader, document, chosen[2], plan, progress)[0]
+            for document in documents
+        ]
+        progress(f"{variant.text}: {len(prompts)} prompts that are not about the books")
+        if not base:
+            base = _surprises(reader, None, 0.0, prompts)
+        adapters = [reader.library.adapters.find(key) for key in keys]
+        alone = reader.settings.strength if strength is None else strength
+        strengths = [
+            alone if strength is not None or row is None else row.strength(alone)
+            for row in adapters
+        ]
+        adapted = [
+            _surprises(reader, key, one, prompts) for key, one in zip(keys, strengths, strict=True)
+        ]
+        summaries = [row.summary for row in adapters if row is not None]
+        rows.append(
+            {
+                "variant": variant.text,
+                "steps": round(fmean(s["steps"] for s in summaries), 1),
+                "seconds": round(fmean(s["seconds"] for s in summaries), 1),
+                "tokens_trained": sum(s["tokens_trained"] for s in summaries),
+                "strength": round(fmean(strengths), 3),
+                "arms": result["arms"],
+                "pairs": result["pairs"],
+                "harm": [harm.to_json() for harm in harms(prompts, base, adapted)],
+            }
+        )
+    return {
+        "suite": suite,
+        "documents": len(documents),
+        "variants": rows,
+        "run": describe_machine(reader),
+    }
+
+
+def _surprises(
+    reader: Reader, key: str | None, strength: float, prompts: Sequence[Prompt]
+) -> list[float]:
+    engine = reader.engine()
+
+    def turn(host: Any) -> list[float]:
+        slot = engine.slot_for(host, key)
+        with host.disabled() if slot is None else host.active(slot, strength):
+            return surprises(host, prompts)
+
+    return engine.submit(turn, model=reader.settings.model).result()
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = [
+        "| variant | steps | seconds | strength | LIFT+ICL − ICL | − wrong book | with evidence | "
+        "harm: general | harm: reading |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["variants"]:
+        pairs = {
+            (pair["a"].removeprefix(arms.SFT), pair["b"].removeprefix(arms.SFT)): pair
+            for pair in row["pairs"]
+        }
+        cells = [
+            _interval(pairs[a, b])
+            for a, b in (
+                ("LIFT+ICL", "ICL"),
+                ("LIFT+ICL", "LIFT+ICL (wrong book)"),
+                ("LIFT+ICL+evidence", "ICL+evidence"),
+            )
+        ]
+        cells += [
+            f"{100 * harm['share']:+.2f} % [{100 * harm['low']:+.2f}, {100 * harm['high']:+.2f}]"
+            for harm in row["harm"]
+        ]
+        lines.append(
+            f"| {row['variant']} | {row['steps']:g} | {row['seconds']:.0f} | {row['strength']:g} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join([*lines, "", result["run"]["sentence"]])
+
+
+def _interval(pair: Mapping[str, Any]) -> str:
+    return f"{pair['difference']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
