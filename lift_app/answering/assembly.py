@@ -14,6 +14,7 @@ from lift_app.answering.answer import ContextSize, EvidencePassage
 from lift_app.answering.context import Count, Excerpt, head_and_tail
 from lift_app.answering.evidence import gather
 from lift_app.answering.manner import manner_of
+from lift_app.answering.outline import outline
 from lift_app.answering.question import EXCERPT_ARMS
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
@@ -104,12 +105,14 @@ def assemble(
     room = base.window - min(question.max_tokens, base.window // 2)
     budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
     manner = manner_of(base.identity)
-    # Three passages cannot tell what a whole book is about; head, tail and memory can.
+    # Three passages cannot tell what a whole book is about; head, tail, outline and memory can.
     whole = asks_for_whole(question.text)
     evidence: list[EvidencePassage] = []
     if question.gold:
         evidence = [EvidencePassage(0, 0, len(text), text) for text in question.gold]
-    elif question.evidence and not whole:
+    elif question.evidence and whole:
+        evidence = outline(library.books, row, settings.evidence_tokens, count)
+    elif question.evidence:
         evidence = gather(lookup, settings.evidence_tokens, count, page_text, manner.pieces)
     parts = _Parts(
         title=row.title,
