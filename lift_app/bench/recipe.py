@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -89,51 +90,56 @@ def run(
     stands = split_start(reader.settings.model)[1] is not None
     chosen = tuple(arms.ARMS[(arms.SFT if stands else "") + name] for name in ARMS)
     prompts = [*general_prompts(), *reading_prompts(others, READING)]
-    base: list[float] = []
     rows = []
     for variant in variants:
         plan = arms.Plan(chosen, variant.recipe, variant.values, {}, strength, write=False)
-        result = arms.run(
-            reader,
-            documents,
-            plan,
-            suite=suite,
-            progress=lambda text, variant=variant: progress(f"{variant.text}: {text}"),
-        )
-        keys = [
-            arms.lift_document(reader, document, chosen[2], plan, progress)[0]
-            for document in documents
-        ]
-        progress(f"{variant.text}: {len(prompts)} prompts that are not about the books")
-        if not base:
-            base = _surprises(reader, None, 0.0, prompts)
-        adapters = [reader.library.adapters.find(key) for key in keys]
-        alone = reader.settings.strength if strength is None else strength
-        strengths = [
-            alone if strength is not None or row is None else row.strength(alone)
-            for row in adapters
-        ]
-        adapted = [
-            _surprises(reader, key, one, prompts) for key, one in zip(keys, strengths, strict=True)
-        ]
-        summaries = [row.summary for row in adapters if row is not None]
+        tell = partial(_tell, progress, variant)
+        scored = arms.run(reader, documents, plan, suite=suite, progress=tell)
+        lifted = [arms.lift_document(reader, d, chosen[2], plan, tell)[0] for d in documents]
+        tell(f"{len(prompts)} prompts that are not about the books")
         rows.append(
-            {
-                "variant": variant.text,
-                "steps": round(fmean(s["steps"] for s in summaries), 1),
-                "seconds": round(fmean(s["seconds"] for s in summaries), 1),
-                "tokens_trained": sum(s["tokens_trained"] for s in summaries),
-                "strength": round(fmean(strengths), 3),
-                "arms": result["arms"],
-                "pairs": result["pairs"],
-                "harm": [harm.to_json() for harm in harms(prompts, base, adapted)],
-            }
+            {"variant": variant.text}
+            | _lifts(reader, lifted)
+            | {"arms": scored["arms"], "pairs": scored["pairs"]}
+            | _harm(reader, lifted, strength, prompts)
         )
     return {
         "suite": suite,
         "documents": len(documents),
         "variants": rows,
         "run": describe_machine(reader),
+    }
+
+
+def _tell(progress: Callable[[str], None], variant: Variant, text: str) -> None:
+    progress(f"{variant.text}: {text}")
+
+
+def _lifts(reader: Reader, keys: Sequence[str]) -> dict[str, Any]:
+    """What the lifts cost, as means over the documents."""
+    summaries = [row.summary for key in keys if (row := reader.library.adapters.find(key))]
+    return {
+        "steps": round(fmean(s["steps"] for s in summaries), 1),
+        "seconds": round(fmean(s["seconds"] for s in summaries), 1),
+        "tokens_trained": sum(s["tokens_trained"] for s in summaries),
+    }
+
+
+def _harm(
+    reader: Reader, keys: Sequence[str], strength: float | None, prompts: Sequence[Prompt]
+) -> dict[str, Any]:
+    """Harm at the strength that the product would use, or at the one that is given."""
+    base = _surprises(reader, None, 0.0, prompts)
+    strengths = []
+    for key in keys:
+        row = reader.library.adapters.find(key)
+        default = reader.settings.strength
+        own = row.strength(default) if row else default
+        strengths.append(own if strength is None else strength)
+    adapted = [_surprises(reader, *pair, prompts) for pair in zip(keys, strengths, strict=True)]
+    return {
+        "strength": round(fmean(strengths), 3),
+        "harm": [harm.to_json() for harm in harms(prompts, base, adapted)],
     }
 
 

@@ -137,7 +137,9 @@ class LiftJob:
                 self._best = saved["best"]
         if extracts and recipe.has_tasks:
             self._tasks = TaskFile(self.checkpoint_folder / TASKS)
-            self._writer = TaskWriter(self._host, book.title, extracts, recipe.seed)
+            self._writer = TaskWriter(
+                self._host, book.title, extracts, recipe.seed, asks=recipe.asks
+            )
 
     def _look(self, guard: Guard) -> None:
         """Let the guard look at the adapter, and keep its state if it is the best so far."""

@@ -62,6 +62,9 @@ class Recipe:
     """Weight of the distance to a teacher that sees the extract, where the student does not."""
     retention_weight: float = 0.0
     """Weight of the distance to the base where both see the extract (open-book retention)."""
+    asks: bool = False
+    """Whether the base asks questions of its own, where it stands on a start that has learned to;
+    otherwise all tasks are made of the text itself, which costs no writing."""
     tasks_every: int = 1
     """Steps from one group of tasks to the next; a group is the tasks of one extract."""
     guard: bool = False

@@ -43,15 +43,23 @@ class TaskWriter:
         title: title of the book.
         extracts: of the book; not empty.
         seed: of the order, and of the choice of gaps.
+        asks: whether the base asks, too; only one on a start has learned to.
     """
 
     def __init__(
-        self, host: AdapterHost, title: str, extracts: Sequence[Extract], seed: int
+        self,
+        host: AdapterHost,
+        title: str,
+        extracts: Sequence[Extract],
+        seed: int,
+        *,
+        asks: bool = True,
     ) -> None:
         self._host = host
         self._title = title
         self._extracts = extracts
         self._seed = seed
+        self._asks = asks and host.base.identity.start is not None
         kept = {extract.number for extract in held_out(extracts, seed)}
         self._order = [extract.number for extract in extracts if extract.number not in kept]
         random.Random(f"{seed}/tasks").shuffle(self._order)
@@ -67,7 +75,7 @@ class TaskWriter:
         draw = random.Random(f"{self._seed}/tasks/{group}")
         later = self._extracts[extract.number + 1 :]
         tasks = plain_tasks(extract, draw.choice(later) if later else None, draw)
-        if self._host.base.identity.start and group < len(self._order):
+        if self._asks and group < len(self._order):
             tasks += self._ask(extract)
         return [task for task in tasks if task.question.lower() not in known]
 

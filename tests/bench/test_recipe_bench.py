@@ -1,0 +1,89 @@
+"""Recipes side by side: memory, evidence and harm of each variant, with a tiny model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lift_app.bench import harm, recipe
+from lift_app.bench.documents import Asked, BenchDocument
+from lift_app.errors import CallerError
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+
+def document(number: int) -> BenchDocument:
+    name = ("Orla", "Tobias", "Mirem")[number]
+    text = " ".join(f"On day {day} {name} kept {day + number} lanterns." for day in range(1, 14))
+    asked = tuple(
+        Asked(
+            f"{number}/{day}", f"What did {name} keep on day {day}?", (f"{day} lanterns",), (text,)
+        )
+        for day in (2, 5)
+    )
+    return BenchDocument(f"d{number}", f"The Days of {name}", text, asked)
+
+
+def test_a_variant_is_a_recipe_with_some_numbers_changed() -> None:
+    parsed = recipe.Variant.parse("deep:epochs=3, rank=8")
+    assert (parsed.recipe, parsed.values) == ("deep", {"epochs": "3", "rank": "8"})
+    assert recipe.Variant.parse("quick").values == {}
+    with pytest.raises(CallerError, match="FIELD=VALUE"):
+        recipe.Variant.parse("quick:fast")
+
+
+def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: Path) -> None:
+    settings = replace(tiny_settings, home=tmp_path / "bench", context_tokens=48)
+    variants = [
+        recipe.Variant.parse("quick:segment_length=64,stride=64,guard=false,retention_weight=0"),
+        recipe.Variant.parse("quick:segment_length=64,stride=64,guard=false,learning_rate=0.05"),
+    ]
+    with Reader(settings) as reader:
+        result = recipe.run(
+            reader,
+            [document(0), document(1)],
+            [document(2)],
+            variants,
+            suite="days",
+            progress=lambda _: None,
+        )
+    assert [row["variant"] for row in result["variants"]] == [v.text for v in variants]
+    for row in result["variants"]:
+        assert [arm["arm"] for arm in row["arms"]] == list(recipe.ARMS)
+        assert {one["kind"] for one in row["harm"]} == {"general", "reading"}
+        assert all(one["low"] <= one["share"] <= one["high"] for one in row["harm"])
+    mild, wild = (row["harm"][0]["share"] for row in result["variants"])
+    assert abs(mild) < abs(wild)  # what a lift breaks, the bench sees
+    assert variants[0].text in recipe.table(result)
+
+
+def test_harm_is_a_share_of_what_the_base_says_clustered_by_prompt() -> None:
+    prompts = [harm.Prompt("general", (), "a"), harm.Prompt("general", (), "b")]
+    (found,) = harm.harms(prompts, [1.0, 3.0], [[1.1, 3.1], [1.1, 3.1]])
+    assert found.share == pytest.approx(0.05)
+    assert found.low == pytest.approx(0.05)
+    assert found.high == pytest.approx(0.05)
+    assert found.prompts == 2
+
+
+def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
+    import json
+    from importlib import resources
+
+    def questions(package: str, name: str) -> set[str]:
+        data = json.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+        rows = data if isinstance(data, list) else data["general"]
+        return {row["question"] for row in rows}
+
+    kept = {prompt.messages[0]["content"] for prompt in harm.general_prompts()}
+    assert kept == questions("lift_app.bench", "general.json")
+    assert kept.isdisjoint(questions("lift_app.lifting", "general.json"))
+    assert kept.isdisjoint(questions("lift_app.lifting", "probe.json"))
+
+
+def test_reading_prompts_are_taken_from_the_documents_in_turn() -> None:
+    found = harm.reading_prompts([document(0), document(1)], 3)
+    assert [prompt.answer for prompt in found] == ["2 lanterns", "2 lanterns", "5 lanterns"]
+    assert all(prompt.kind == "reading" for prompt in found)
