@@ -80,7 +80,7 @@ def generate(
     rivals: float | None = None
     device = next(model.parameters()).device
     with torch.no_grad():
-        logits, cache = _prefill(model, prompt, device, stop, cache)
+        logits, cache = read_tokens(model, prompt, stop, cache)
         if rival and logits is not None:
             rivals = _likelihood(model, rival, logits, cache, device)
         while logits is not None and len(written) < max_tokens and not stop.is_set():
@@ -127,18 +127,30 @@ def _timing(started: float, first: float | None, tokens: int) -> dict[str, Any]:
     }
 
 
-def _prefill(
-    model: Any, prompt: Sequence[int], device: Any, stop: StopFlag, cache: Any
+def read_tokens(
+    model: Any, tokens: Sequence[int], stop: StopFlag, cache: Any = None
 ) -> tuple[Any, Any]:
-    """Logits after the prompt (vocabulary,) and the cache; None if stopped before its end."""
+    """Read tokens in chunks.
+
+    Args:
+        model: a causal language model as transformers has it.
+        tokens: token ids; not empty.
+        stop: looked at before each chunk.
+        cache: keys and values of what stands before; what is read is appended to it.
+
+    Returns:
+        Logits after the last token, of shape (vocabulary,), and the cache; None twice if it was
+        stopped before.
+    """
     import torch
 
+    device = next(model.parameters()).device
     logits = None
-    for start in range(0, len(prompt), PREFILL_CHUNK):
+    for start in range(0, len(tokens), PREFILL_CHUNK):
         if stop.is_set():
             return None, None
         out = model(
-            input_ids=torch.tensor([prompt[start : start + PREFILL_CHUNK]], device=device),
+            input_ids=torch.tensor([tokens[start : start + PREFILL_CHUNK]], device=device),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
