@@ -96,11 +96,13 @@ class Answerer:
             )
         base = self._host.base
         prompt = assemble(base, self._library, self._settings, row, question, lookup)
-        prepared = time.perf_counter() - started
         with self._switched(slot if adapted else None, question.strength) as model:
+            kept = self._host.read(prompt.tokens[: prompt.constant], stop)
+            prepared = time.perf_counter() - started
             written = generate(
                 model,
-                prompt.tokens,
+                prompt.tokens[prompt.constant if kept is not None else 0 :],
+                cache=kept,
                 tokenizer=base.tokenizer,
                 end_tokens=base.end_tokens,
                 max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),

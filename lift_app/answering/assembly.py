@@ -7,6 +7,7 @@ about generation or adapters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from lift_app.answering.outline import outline
 from lift_app.answering.question import EXCERPT_ARMS
 from lift_app.answering.whole import asks_for_whole
 from lift_app.errors import CallerError
+from lift_app.sequences import shared_length
 from lift_app.template import Message, build_messages
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 HISTORY_TOKENS = 256
 """Most tokens for earlier turns: a follow-up needs the last turn or two, and they cost time."""
 
+_PLACE = "PLACE-OF-THE-QUESTION"
+
 EXAMPLES_WINDOW = 2048
 """Smallest window that has room for the worked examples of the prompt."""
 
@@ -41,6 +45,8 @@ class Assembled:
     messages: tuple[Message, ...]
     tokens: tuple[int, ...]
     """Token ids up to where the answer begins."""
+    constant: int
+    """So many of them, from the first, are the same for every question to this book."""
     size: ContextSize
     evidence: tuple[EvidencePassage, ...]
     history: int
@@ -142,6 +148,7 @@ def assemble(
     return Assembled(
         messages=tuple(parts.messages()),
         tokens=tuple(tokens),
+        constant=_constant(base, parts, tokens),
         size=ContextSize(
             head=parts.excerpt.head_tokens,
             tail=parts.excerpt.tail_tokens,
@@ -151,6 +158,13 @@ def assemble(
         evidence=parts.evidence,
         history=len(parts.history),
     )
+
+
+def _constant(base: BaseModel, parts: _Parts, tokens: Sequence[int]) -> int:
+    """How many tokens stand before what changes from question to question."""
+    bare = replace(parts, evidence=(), history=()).messages()
+    before = base.tokens_before([*bare[:-1], {"role": "user", "content": _PLACE}], _PLACE)
+    return shared_length([before, tokens])
 
 
 def _recent(history: tuple[tuple[str, str], ...], count: Count) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lift_app.errors import CallerError, LiftError
+from lift_app.models.adapted_linear import AdaptedLinear, speed_up
 from lift_app.models.adapter_file import (
     PEFT_PREFIX,
     AdapterFile,
@@ -27,6 +28,7 @@ from lift_app.models.adapter_file import (
     write_adapter,
 )
 from lift_app.models.base_model import BaseModel
+from lift_app.models.generation import StopFlag
 from lift_app.models.linear_layers import (
     features,
     last_parts,
@@ -35,6 +37,7 @@ from lift_app.models.linear_layers import (
     remove_adapters,
     shortest_targets,
 )
+from lift_app.models.prefix import Prefixes
 
 ALL_LINEAR = "all-linear"
 """Every linear layer but the output layer: attention and MLP (MLPs included)."""
@@ -69,10 +72,15 @@ class AdapterHost:
     Nothing is active outside of `training`, `active` and `disabled`; these nest, and each restores
     exactly what was before, so an answer between two training steps leaves no trace in the lift.
     A new host takes the model over: an older one of the same model must not be used any more.
+
+    Attributes:
+        base: the base model.
+        prefixes: what was read with the adapters as they are; a slot that changes loses its own.
     """
 
     def __init__(self, base: BaseModel) -> None:
         self.base = base
+        self.prefixes = Prefixes()
         remove_adapters(base.model)
         layers = linear_layers(base.model)
         self._names = tuple(layers)
@@ -80,6 +88,7 @@ class AdapterHost:
         self._peft: Any = None
         self._slots: dict[str, _Slot] = {}
         self._layers: dict[str, Any] = {}
+        self._fast: dict[str, AdaptedLinear] = {}
         self._modules: list[nn.Module] = []
         self._mode = _Mode()
 
@@ -180,6 +189,7 @@ class AdapterHost:
         if slot not in self._slots:
             return
         self._require_idle(slot)
+        self._changing(slot)
         del self._slots[slot]
         self._peft.delete_adapter(slot)
         self._apply(self._mode)
@@ -216,12 +226,18 @@ class AdapterHost:
     def training(self, slot: str) -> Iterator[Any]:
         """The slot is on and may learn: train mode, gradients for its parameters alone.
 
+        Its weights change in here and nowhere else.
+
         Raises:
             CallerError: the slot holds no adapter.
         """
         self._slot(slot)
-        with torch.enable_grad(), self._switched(_Mode(slot, 1.0, training=True)):
-            yield self.model
+        self._changing(slot)
+        try:
+            with torch.enable_grad(), self._switched(_Mode(slot, 1.0, training=True)):
+                yield self.model
+        finally:
+            self._changing(slot)  # an answer within may have read with half of a step
 
     @contextmanager
     def active(self, slot: str, strength: float = 1.0) -> Iterator[Any]:
@@ -246,6 +262,10 @@ class AdapterHost:
         """The base model alone: eval mode, no gradients."""
         with torch.no_grad(), self._switched(_Mode()):
             yield self.model
+
+    def read(self, tokens: Sequence[int], stop: StopFlag) -> Any:
+        """Keys and values of what a prompt begins with, under what is on now (`Prefixes.read`)."""
+        return self.prefixes.read(self.model, tokens, self._mode.slot, self._mode.strength, stop)
 
     @contextmanager
     def _switched(self, mode: _Mode) -> Iterator[None]:
@@ -280,6 +300,7 @@ class AdapterHost:
 
     def _prepare(self, slot: str, shape: Shape, alpha: float) -> None:
         """Make sure that the slot has LoRA layers of this shape; their values are whatever."""
+        self._changing(slot)
         kept = self._slots.get(slot)
         if kept is not None and kept.shape == shape:
             if kept.alpha != alpha:
@@ -318,6 +339,9 @@ class AdapterHost:
             for name, module in self.base.model.named_modules()
             if isinstance(module, LoraLayer)
         }
+        for name in self._layers.keys() - self._fast.keys():
+            if (fast := speed_up(self._layers[name])) is not None:
+                self._fast[name] = fast
         self._modules = list(self.base.model.modules())
         self.base.model.requires_grad_(False)
 
@@ -396,9 +420,16 @@ class AdapterHost:
         return named
 
     def _copy(self, slot: str, state: Mapping[str, Tensor]) -> None:
+        self._changing(slot)
         with torch.no_grad():
             for name, parameter in self._named(slot).items():
                 parameter.copy_(state[name])
+
+    def _changing(self, slot: str) -> None:
+        """What was computed from a slot's weights is no longer true."""
+        self.prefixes.drop(slot)
+        for layer in self._fast.values():
+            layer.forget(slot)
 
     def _require_idle(self, slot: str) -> None:
         if self._mode.slot == slot:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -13,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tiny_model import make_tiny_model
 
-from lift_app.answering import ARMS, Answer, Answerer, Question
+from lift_app.answering import ARMS, Answer, Answerer, Question, Timing
 from lift_app.answering.assembly import HISTORY_TOKENS, assemble
 from lift_app.answering.lookup import look_up
 from lift_app.answering.manner import STARTED
@@ -191,6 +192,40 @@ def test_the_constant_part_comes_first(library: Library, host: AdapterHost, row:
     assert second[-1]["content"].rstrip().endswith("Who painted the gate?")
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_what_is_constant_is_the_same_in_every_question(
+    library: Library, host: AdapterHost, row: BookRow, arm: str
+) -> None:
+    def prompt(text: str, **options: Any) -> tuple[int, ...]:
+        question = Question(text, arm=arm, max_tokens=8, **options)
+        lookup = look_up(library.passages, row.id, text)
+        found = assemble(host.base, library, library.settings, row, question, lookup)
+        return found.tokens[: found.constant]
+
+    first = prompt(ASKED)
+    text = host.base.tokenizer.decode(first)
+    assert "Orla Venn" in text if arm in EXCERPT_ARMS else "Orla Venn" not in text
+    assert ASKED not in text
+    assert prompt("Who painted the gate?", history=((ASKED, "Seven."),)) == first
+    assert prompt("Who painted the gate?", evidence=False) == first
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_answer_is_the_same_with_a_kept_prefix(
+    ask: Ask, host: AdapterHost, slot: str, arm: str
+) -> None:
+    def said(question: str) -> Answer:
+        return replace(ask(question, slot=slot, arm=arm), timing=Timing())
+
+    questions = (ASKED, "Who painted the gate?")
+    alone = []
+    for question in questions:
+        host.prefixes.clear()
+        alone.append(said(question))
+    assert [said(question) for question in questions] == alone
+    assert len(host.prefixes) == 1
+
+
 @pytest.fixture(scope="module")
 def narrow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("narrow"), window=400)
@@ -264,6 +299,8 @@ def test_the_embedded_model_answers_and_declines(
     answer = answerer.answer(row, Question("What colour was the gate?", max_tokens=24), **options)
     assert "yellow" in answer.answer.lower()
     assert "yellow" in answer.citations[0].quote
+    again = answerer.answer(row, Question("What colour was the gate?", max_tokens=24), **options)
+    assert replace(again, timing=answer.timing) == answer  # with a kept prefix
     declined = answerer.answer(row, Question("Who was the king of Spain?"), **options)
     assert not declined.supported
 
