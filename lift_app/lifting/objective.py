@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from lift_app.models.next_token import next_token_losses
-
 from lift_app.sequences import by_length
 
 
