@@ -124,7 +124,7 @@ def test_a_lift_that_fails_says_why_and_the_engine_goes_on(
 ) -> None:
     book = reader.add(story)
 
-    def diverge(self: Trainer) -> None:
+    def diverge(self: Trainer, tasks: object = None) -> None:
         raise LiftError("The training loss is no longer a number.", code="diverged")
 
     with monkeypatch.context() as patch, pytest.raises(LiftError, match="no longer a number"):
@@ -139,7 +139,7 @@ def test_an_unexpected_error_becomes_a_sentence(
     reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = reader.add(story)
-    monkeypatch.setattr(Trainer, "step", lambda self: 1 / 0)
+    monkeypatch.setattr(Trainer, "step", lambda self, tasks=None: 1 / 0)
     with pytest.raises(LiftError, match=r"unexpected error \(ZeroDivisionError"):
         list(reader.tune(book["id"], values=SHORT))
 
@@ -214,10 +214,14 @@ def test_a_failed_lift_goes_on_from_its_checkpoint(
 ) -> None:
     settings = replace(tiny_settings, checkpoint_seconds=0)
     step = Trainer.step
+
+    def failing(self: Trainer, tasks: object = None) -> StepResult:
+        return step(self) if self.step_done < 3 else 1 / 0  # type: ignore[return-value]
+
     with Reader(settings) as reader:
         book = reader.add(story)
         with monkeypatch.context() as patch, pytest.raises(LiftError, match="unexpected error"):
-            patch.setattr(Trainer, "step", lambda self: step(self) if self.step_done < 3 else 1 / 0)
+            patch.setattr(Trainer, "step", failing)
             list(reader.tune(book["id"], values=SHORT))
         events = list(reader.tune(book["id"], values=SHORT))
         assert next(e for e in events if e["stage"] == "training")["step"] == 3
@@ -234,7 +238,7 @@ def test_an_engine_that_cannot_write_keeps_its_thread(
         def full(*_: object) -> None:
             raise LiftError("The disk is full.", code="disk_full")
 
-        patch.setattr(Trainer, "step", lambda self: 1 / 0)
+        patch.setattr(Trainer, "step", lambda self, tasks=None: 1 / 0)
         patch.setattr("lift_app.library.jobs.Jobs.set_state", full)
         reader.start_tune(book["id"], values=SHORT)
         time.sleep(1)
