@@ -118,6 +118,8 @@ def serve(
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
         enable_monitoring=False,
+        # Or a machine that is busy for three seconds is told to publish the app on the web.
+        _frontend=False,
         app_kwargs={
             "middleware": security.middleware(settings.host)
             + ([] if house is None else [keeper(house, settings)]),

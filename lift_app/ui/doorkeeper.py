@@ -8,6 +8,7 @@ it first. How much a visitor may do is for `visitors.house`; this limits only ra
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from http.cookies import SimpleCookie
@@ -30,6 +31,7 @@ YEAR = 365 * 86400
 MOST_WINDOWS = 20_000
 PASSES_AN_HOUR = 120
 """New passes for one address; a school may stand behind it."""
+_LISTENS = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)/?")
 KNOCK = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
     f"<title>{words.APP}</title>"
@@ -178,12 +180,11 @@ def _address(scope: Scope, headers: Headers, framed: bool) -> str:
 
 
 def _names_in(scope: Scope) -> list[str]:
-    """Names of windows in an address: as a parameter, or where a path ends."""
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [])
-    parts = scope["path"].strip("/").split("/")
-    if len(parts) >= 3 and parts[1] in ("heartbeat", "call"):
-        asked.append(parts[-1])
-    return asked if scope["method"] in ("GET", "HEAD") else asked[:1]
+    """Names of windows in an address: as a parameter, or at the end of what is listened to."""
+    names = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [])
+    if scope["method"] in ("GET", "HEAD") and (found := _LISTENS.fullmatch(scope["path"])):
+        names.append(found[1])
+    return names
 
 
 def _names_of(body: bytes) -> list[str]:

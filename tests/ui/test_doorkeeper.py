@@ -124,7 +124,10 @@ def test_a_window_is_of_who_used_it_first(browser: Browser) -> None:
     assert other.get("/gradio_api/queue/data?session_hash=w1").status_code == 403
     assert other.get("/gradio_api/queue/data?session_hash=w2&session_hash=w1").status_code == 403
     assert other.get("/gradio_api/heartbeat/w1").status_code == 403
+    assert other.get("/gradio_api/call/books/w1").status_code == 403
     assert first.get("/gradio_api/queue/data?session_hash=w1").status_code == 200
+    for one in (first, other):  # the name of a verb is none of a window
+        assert one.post("/gradio_api/call/books", json={"data": []}).status_code == 200
 
 
 def test_a_body_arrives_whole_or_not_at_all(browser: Browser) -> None:
