@@ -6,6 +6,7 @@ is being read, and what was drawn is kept in memory for the next time. Knows not
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -30,10 +31,13 @@ class Pages:
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
         self._files = FileReader(settings)
-        self._lock = threading.Lock()
-        self._pictures: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
-        self._bytes = 0
-        self._places: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
+        self._drawn = _Drawn()
+
+    def seen_by(self, library: Library) -> Pages:
+        """The pages of another owner's books, drawn by the same process."""
+        other = copy.copy(self)
+        other._library = library
+        return other
 
     def close(self) -> None:
         """End the process that draws pages."""
@@ -41,11 +45,7 @@ class Pages:
 
     def forget(self, book_id: str) -> None:
         """Drop what was drawn of a book that is removed, and let go of its file."""
-        with self._lock:
-            for key in [key for key in self._pictures if key[0] == book_id]:
-                self._bytes -= len(self._pictures.pop(key))
-            for place in [place for place in self._places if place[0] == book_id]:
-                del self._places[place]
+        self._drawn.forget(book_id)
         self._files.close()
 
     def page(self, book: str, number: int) -> dict[str, Any]:
@@ -81,20 +81,11 @@ class Pages:
         """
         row = self._pdf(book)
         width = next((one for one in WIDTHS if one >= width), WIDTHS[-1])
-        key = (row.id, number, width)
-        with self._lock:
-            if key in self._pictures:
-                self._pictures.move_to_end(key)
-                return self._pictures[key]
-        made = self._files.render(self._library.books.source(row.id), number, width)
-        with self._lock:
-            if key not in self._pictures:
-                self._pictures[key] = made
-                self._bytes += len(made)
-            while self._bytes > _MOST_BYTES and len(self._pictures) > 1:
-                _, dropped = self._pictures.popitem(last=False)
-                self._bytes -= len(dropped)
-        return made
+
+        def make() -> bytes:
+            return self._files.render(self._library.books.source(row.id), number, width)
+
+        return self._drawn.picture((row.id, number, width), make)
 
     def places(self, book: str, number: int, spans: Sequence[Span] = ()) -> dict[str, Any]:
         """Where the text of a PDF's page is printed; see `FileReader.place`.
@@ -113,7 +104,7 @@ class Pages:
         def make() -> dict[str, Any]:
             return self._files.place(self._library.books.source(row.id), number, text, spans)
 
-        return self._kept((row.id, row.text_sha256, number, tuple(spans)), make)
+        return self._drawn.places((row.id, row.text_sha256, number, tuple(spans)), make)
 
     def look_ahead(self, book: str, number: int) -> None:
         """Find the places of the neighbouring pages now, in the background, for the next turn."""
@@ -163,7 +154,32 @@ class Pages:
             raise CallerError(f"{row.title} is no PDF, so its pages have no picture.")
         return row
 
-    def _kept(self, key: tuple[Any, ...], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+
+class _Drawn:
+    """Pictures and places of pages, by file: whoever asks has shown that the book is theirs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pictures: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._places: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
+
+    def picture(self, key: tuple[str, int, int], make: Callable[[], bytes]) -> bytes:
+        with self._lock:
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
+                return self._pictures[key]
+        made = make()
+        with self._lock:
+            if key not in self._pictures:
+                self._pictures[key] = made
+                self._bytes += len(made)
+            while self._bytes > _MOST_BYTES and len(self._pictures) > 1:
+                _, dropped = self._pictures.popitem(last=False)
+                self._bytes -= len(dropped)
+        return made
+
+    def places(self, key: tuple[Any, ...], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with self._lock:
             if key in self._places:
                 self._places.move_to_end(key)
@@ -174,3 +190,10 @@ class Pages:
             while len(self._places) > _MOST_PLACES:
                 self._places.popitem(last=False)
         return made
+
+    def forget(self, book_id: str) -> None:
+        with self._lock:
+            for key in [key for key in self._pictures if key[0] == book_id]:
+                self._bytes -= len(self._pictures.pop(key))
+            for place in [place for place in self._places if place[0] == book_id]:
+                del self._places[place]

@@ -20,7 +20,7 @@ from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
 from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
-from lift_app.library import BookRow
+from lift_app.library import BookRow, Library
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.lifting.ribbon import Ribbons
 from lift_app.models.catalogue import split_start
@@ -52,15 +52,18 @@ class Reader:
     def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=reference(settings.model, settings.start))
-        self.library = open_library(self.settings)
-        self.pages = Pages(self.library, self.settings)
-        self._files = FileReader(self.settings)
-        self._access = Access(self.library, self.settings, preload=preload)
-        self._lifts = Lifts(self.library, self.settings, self._access)
-        self._ribbons = Ribbons(self.library, self.settings)
         self._preload = preload
+        self._files = FileReader(self.settings)
+        library = open_library(self.settings)
+        self._access = Access(library, self.settings, preload=preload)
+        self._stand_on(library, Pages(library, self.settings))
         if preload:
             self._access.own(lifting=True)
+
+    def _stand_on(self, library: Library, pages: Pages) -> None:
+        self.library, self.pages = library, pages
+        self._lifts = Lifts(library, self.settings, self._access)
+        self._ribbons = Ribbons(library, self.settings)
 
     def __enter__(self) -> Reader:
         return self
@@ -290,6 +293,7 @@ class Reader:
         """
         row = self.library.books.find(book)
         arguments: dict[str, Any] = {
+            "owner": row.owner,
             "book": row.id,
             "question": question,
             "arm": arm,
@@ -307,8 +311,8 @@ class Reader:
             yield event
 
     def stop_answer(self) -> None:
-        """Cut running answers short; what was written so far is kept."""
-        self._access.stop_answers()
+        """Cut running answers to this owner short; what was written so far is kept."""
+        self._access.stop_answers(self.library.owner)
 
     # Chats
 

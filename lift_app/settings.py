@@ -46,6 +46,22 @@ class Settings:
     """Address that the app binds to."""
     port: int = 7860
     """Port that the app binds to."""
+    shared: bool = False
+    """Whether each visitor of the app has a shelf of their own; otherwise there is one for all."""
+    framed: bool = False
+    """Whether the app stands in the frame of another site's page over https, as a Space does."""
+    visitor_books: int = 8
+    """Most books on a visitor's shelf."""
+    visitor_mb: int = 300
+    """Most that a visitor's books and adapters may take, in MiB."""
+    visitor_questions: int = 20
+    """Questions that a visitor may ask a minute."""
+    visitor_minutes: int = 30
+    """Longest lift that a visitor may start, in minutes as they are estimated."""
+    visitor_days: int = 30
+    """Days after which a visitor's shelf is cleared on which nothing was done."""
+    visitors_gb: int = 20
+    """Most that all that is kept for visitors may take, in GiB."""
     context_tokens: int = 1024
     """Budget for head and tail of the book in the context window, in tokens."""
     evidence_tokens: int = 448
@@ -89,6 +105,8 @@ class Settings:
                 continue
             if isinstance(field.default, Path):
                 values[field.name] = Path(text).expanduser().absolute()
+            elif isinstance(field.default, bool):
+                values[field.name] = _truth(name, text)
             elif isinstance(field.default, int | float):
                 values[field.name] = _number(name, text, type(field.default))
             else:
@@ -114,6 +132,13 @@ class Settings:
     def checkpoints(self) -> Path:
         """Checkpoints of unfinished lifts, one folder a job."""
         return self.home / "checkpoints"
+
+
+def _truth(name: str, text: str) -> bool:
+    wanted = text.lower()
+    if wanted not in ("1", "yes", "true", "on", "0", "no", "false", "off"):
+        raise CallerError(f"{name} is {text!r}, but it must be yes or no.")
+    return wanted in ("1", "yes", "true", "on")
 
 
 def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:

@@ -51,8 +51,8 @@ def test_pictures_that_were_not_looked_at_for_long_are_dropped(
     monkeypatch.setattr("lift_app.pages._MOST_BYTES", 1)
     for width in WIDTHS:
         reader.pages.picture(book, 2, width)
-    assert list(reader.pages._pictures) == [(book, 2, WIDTHS[-1])]
-    assert reader.pages._bytes == len(reader.pages._pictures[(book, 2, WIDTHS[-1])])
+    assert list(reader.pages._drawn._pictures) == [(book, 2, WIDTHS[-1])]
+    assert reader.pages._drawn._bytes == len(reader.pages._drawn._pictures[(book, 2, WIDTHS[-1])])
 
 
 def test_a_passage_is_placed_on_its_page(reader: Reader, book: str) -> None:
@@ -69,7 +69,8 @@ def test_removing_a_book_forgets_its_pictures(reader: Reader, book: str) -> None
     reader.pages.picture(book, 1, 900)
     reader.pages.places(book, 1)
     reader.rm(book)
-    assert not reader.pages._pictures and not reader.pages._places and not reader.pages._bytes
+    drawn = reader.pages._drawn
+    assert not drawn._pictures and not drawn._places and not drawn._bytes
     with pytest.raises(NotFound):
         reader.pages.picture(book, 1, 900)
 

@@ -83,20 +83,29 @@ def doctor_command(repair: bool, as_json: bool) -> None:
 @click.command("serve")
 @click.option("--port", type=int, help="Port; LIFT_PORT or 7860 by default.")
 @click.option("--host", help="Address to bind to; 127.0.0.1 by default.")
+@click.option(
+    "--shared/--one-shelf", default=None, help="A shelf for each visitor; LIFT_SHARED by default."
+)
 @click.option("--open/--no-open", "open_browser", default=False, help="Open the browser.")
 @reports_errors
-def serve_command(port: int | None, host: str | None, open_browser: bool) -> None:
+def serve_command(
+    port: int | None, host: str | None, shared: bool | None, open_browser: bool
+) -> None:
     """Open the app."""
     from lift_app.ui.app import serve
     from lift_app.ui.security import exposure
+    from lift_app.visitors.house import within_limits
 
     settings = Settings.from_environment()
     settings = replace(
         settings,
         port=settings.port if port is None else port,
         host=settings.host if host is None else host,
+        shared=settings.shared if shared is None else shared,
     )
-    if word := exposure(settings.host):
+    if settings.shared:
+        settings = within_limits(settings)
+    if word := exposure(settings.host, shared=settings.shared):
         note(word)
     close_on_sigterm()
     with Reader(settings, preload=True) as reader:

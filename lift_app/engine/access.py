@@ -42,7 +42,7 @@ class Access:
         self._lock = HomeLock(settings.home)
         self._engine: Engine | None = None
         self._hand_off: HandOff | None = None
-        self._stops: set[threading.Event] = set()
+        self._stops: dict[threading.Event, str] = {}
 
     @property
     def engine(self) -> Engine | None:
@@ -69,7 +69,7 @@ class Access:
         """Answer a question, in this process or in the one that owns the model.
 
         Args:
-            arguments: `book` (id), `question`, `arm`, `evidence`, `strength`, `history`
+            arguments: `owner`, `book` (id), `question`, `arm`, `evidence`, `strength`, `history`
                 ([[question, answer], ...]), `model`.
 
         Yields:
@@ -88,10 +88,11 @@ class Access:
             raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
         yield from ask_owner(owner, arguments)
 
-    def stop_answers(self) -> None:
-        """Cut the answers that run in this process short."""
-        for stop in list(self._stops):
-            stop.set()
+    def stop_answers(self, owner: str) -> None:
+        """Cut the answers short that this process gives to an owner."""
+        for stop, whose in list(self._stops.items()):
+            if whose == owner:
+                stop.set()
 
     def wake(self) -> None:
         """Let this process's engine, if there is one, look for work now."""
@@ -130,24 +131,26 @@ class Access:
         engine = self._engine
         if engine is None:
             raise Busy("LIFT Reader is closing. Ask again after the next start.")
-        row = self._library.books.get(arguments["book"])
-        arm, key = self._resolve_arm(engine, row, arguments["arm"], arguments["model"])
+        library = self._library.for_owner(arguments["owner"])
+        row = library.books.get(arguments["book"])
+        arm, key = _resolve_arm(engine, library, row, arguments["arm"], arguments["model"])
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         turn = AnswerTurn(
+            owner=library.owner,
             book_id=row.id,
             key=key,
             question=Question(
                 text=arguments["question"],
                 arm=arm,
                 evidence=arguments["evidence"],
-                strength=self._strength(key, arguments["strength"], arguments["evidence"]),
+                strength=self._strength(library, key, arguments["strength"], arguments["evidence"]),
                 history=tuple((asked, said) for asked, said in arguments["history"]),
                 max_tokens=self._settings.answer_tokens,
             ),
             model=arguments["model"],
             on_text=pieces.put,
         )
-        self._stops.add(turn.stop)
+        self._stops[turn.stop] = library.owner
         try:
             done: Future[Answer] = engine.ask(turn)
             done.add_done_callback(lambda _: pieces.put(None))
@@ -156,34 +159,37 @@ class Access:
             yield {"answer": done.result().to_json()}
         finally:
             turn.stop.set()  # a listener that goes away ends the answer
-            self._stops.discard(turn.stop)
+            self._stops.pop(turn.stop, None)
 
-    def _strength(self, key: str | None, wanted: float | None, evidence: bool) -> float:
+    def _strength(
+        self, library: Library, key: str | None, wanted: float | None, evidence: bool
+    ) -> float:
         """The strength that is wanted; else the setting, held down by the adapter's guard."""
         if wanted is not None:
             return wanted
         default = self._settings.default_strength(evidence=evidence)
-        row = None if key is None else self._library.adapters.find(key)
+        row = None if key is None else library.adapters.find(key)
         return default if row is None else row.strength(default)
 
-    def _resolve_arm(
-        self, engine: Engine, row: BookRow, arm: str | None, model: str
-    ) -> tuple[str, str | None]:
-        """The arm and the key of the adapter it needs: the newest one, or the one being made."""
-        if arm is not None and arm not in ARMS:
-            raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
-        if arm is not None and arm not in ADAPTER_ARMS:
-            return arm, None
-        shelved = self._library.adapters.for_book(row.id, model)
-        unfinished = self._library.jobs.list(unfinished=True, book_id=row.id)
-        lifting = [job.key for job in unfinished if engine.is_lifting(job.key)]
-        keys = [adapter.key for adapter in shelved] + lifting
-        if keys:
-            return arm or "LIFT+ICL", keys[0]
-        if arm is None:
-            return "ICL", None
-        raise CallerError(
-            f"{row.title} has not been learned yet, so it cannot be asked with {arm}. "
-            "Learn it first (`lift tune`), or ask with the arm ICL.",
-            code="no_adapter",
-        )
+
+def _resolve_arm(
+    engine: Engine, library: Library, row: BookRow, arm: str | None, model: str
+) -> tuple[str, str | None]:
+    """The arm and the key of the adapter it needs: the newest one, or the one being made."""
+    if arm is not None and arm not in ARMS:
+        raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
+    if arm is not None and arm not in ADAPTER_ARMS:
+        return arm, None
+    shelved = library.adapters.for_book(row.id, model)
+    unfinished = library.jobs.list(unfinished=True, book_id=row.id)
+    lifting = [job.key for job in unfinished if engine.is_lifting(job.key)]
+    keys = [adapter.key for adapter in shelved] + lifting
+    if keys:
+        return arm or "LIFT+ICL", keys[0]
+    if arm is None:
+        return "ICL", None
+    raise CallerError(
+        f"{row.title} has not been learned yet, so it cannot be asked with {arm}. "
+        "Learn it first (`lift tune`), or ask with the arm ICL.",
+        code="no_adapter",
+    )

@@ -56,6 +56,8 @@ class ModelState:
 class AnswerTurn:
     """A question that waits for its turn."""
 
+    owner: str
+    """Whose book it is."""
     book_id: str
     key: str | None
     """Adapter that the arm needs; None for arms without one."""
@@ -227,17 +229,25 @@ class Engine:
     def _answer(self, host: AdapterHost, turn: AnswerTurn) -> Answer:
         from lift_app.answering.answerer import Answerer
 
-        return Answerer(self._library, host, self._settings).answer(
-            self._library.books.get(turn.book_id),
+        library = self._library.for_owner(turn.owner)
+        return Answerer(library, host, self._settings).answer(
+            library.books.get(turn.book_id),
             turn.question,
-            slot=self.slot_for(host, turn.key),
+            slot=self.slot_for(host, turn.key, library),
             adapter_key=turn.key,
             on_text=turn.on_text,
             stop=_Either(turn.stop, self._closing),
         )
 
-    def slot_for(self, host: AdapterHost, key: str | None) -> str | None:
+    def slot_for(
+        self, host: AdapterHost, key: str | None, library: Library | None = None
+    ) -> str | None:
         """The slot that holds the adapter `key`, loaded if need be. Only within a turn.
+
+        Args:
+            host: of the model.
+            key: of the adapter.
+            library: as the owner of the adapter sees it; the engine's own by default.
 
         Raises:
             CallerError: there is no such adapter, and no lift of it has learned anything yet.
@@ -246,7 +256,8 @@ class Engine:
 
         if key is None:
             return None
-        if self._library.adapters.find(key) is None:
+        adapters = (library or self._library).adapters
+        if adapters.find(key) is None:
             if self.is_lifting(key):
                 return SLOT
             raise CallerError(
@@ -254,9 +265,9 @@ class Engine:
                 code="no_adapter",
             )
         if self._loaded_key != key:
-            self._library.adapters.verify(key)
+            adapters.verify(key)
             self._loaded_key = None
-            host.load("answer", self._library.adapters.folder(key))
+            host.load("answer", adapters.folder(key))
             self._loaded_key = key
         return "answer"
 

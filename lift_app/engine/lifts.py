@@ -41,7 +41,7 @@ class Lifts:
             The status of the job; or `{"stage": "done", "adapter", "cached"}`.
         """
         key = adapter_key(
-            owner=self._settings.owner,
+            owner=self._library.owner,
             text_sha256=row.text_sha256,
             title=row.title,
             weights_sha256=folder.weights_sha256,

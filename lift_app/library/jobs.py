@@ -195,6 +195,14 @@ class Jobs:
         with self._db.read() as connection:
             return _one(connection, f"{_SELECT} WHERE state = 'queued' ORDER BY number LIMIT 1", [])
 
+    def waiting(self) -> int:
+        """How many jobs of all owners wait for the engine, or have it."""
+        with self._db.read() as connection:
+            rows = connection.execute(
+                "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
+            )
+            return int(rows.fetchone()[0])
+
     def requeue_interrupted(self) -> list[Job]:
         """Take up what a dead process left running; return those jobs as they are now.
 

@@ -6,16 +6,14 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
 from lift_app.errors import LiftError
 from lift_app.ui import words
+from lift_app.ui.door import Door
 from lift_app.ui.security import forget_upload
-
-if TYPE_CHECKING:
-    from lift_app.reader import Reader
 
 log = logging.getLogger(__name__)
 VERBS = ("add_book", "ask", "books", "cancel", "pause", "resume", "status", "tune")
@@ -23,34 +21,38 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def expose(reader: Reader) -> None:
+def expose(door: Door) -> None:
     """Add the endpoints to the `gr.Blocks` that is being built."""
+    shelf = door.reader
 
-    def books() -> list[dict]:
+    def books(request: gr.Request) -> list[dict]:
         """The shelf: every book with its state."""
-        return reader.books()
+        return shelf(request).books()
 
-    def tune(book: str, recipe: str | None = None, model: str | None = None) -> dict:
+    def tune(
+        request: gr.Request, book: str, recipe: str | None = None, model: str | None = None
+    ) -> dict:
         """Start learning a book; returns at once. Follow it with `/status`."""
-        return reader.start_tune(book, recipe=recipe or None, model=model or None)
+        return shelf(request).start_tune(book, recipe=recipe or None, model=model or None)
 
-    def status(job_or_book: str) -> dict:
+    def status(request: gr.Request, job_or_book: str) -> dict:
         """Where the learning of a book stands."""
-        return reader.status(job_or_book)
+        return shelf(request).status(job_or_book)
 
-    def pause(job: str) -> dict:
+    def pause(request: gr.Request, job: str) -> dict:
         """Pause a lift; `/resume` goes on from there."""
-        return reader.pause(job)
+        return shelf(request).pause(job)
 
-    def resume(job: str) -> dict:
+    def resume(request: gr.Request, job: str) -> dict:
         """Go on with a paused lift."""
-        return reader.resume(job)
+        return shelf(request).resume(job)
 
-    def cancel(job: str) -> dict:
+    def cancel(request: gr.Request, job: str) -> dict:
         """Cancel a lift."""
-        return reader.cancel(job)
+        return shelf(request).cancel(job)
 
     def ask(
+        request: gr.Request,
         book: str,
         question: str,
         arm: str | None = None,
@@ -58,22 +60,24 @@ def expose(reader: Reader) -> None:
         strength: float | None = None,
     ) -> dict:
         """Answer a question about a book, with citations."""
-        return reader.ask(book, question, arm=arm or None, evidence=evidence, strength=strength)
+        return shelf(request).ask(
+            book, question, arm=arm or None, evidence=evidence, strength=strength
+        )
 
     verbs: tuple[Callable[..., Any], ...] = (books, tune, status, pause, resume, cancel, ask)
     for verb in verbs:
         gr.api(_plain_errors(verb), api_name=verb.__name__, concurrency_limit=None)
-    _expose_add(reader)
+    _expose_add(door)
 
 
-def _expose_add(reader: Reader) -> None:
+def _expose_add(door: Door) -> None:
     """`/add_book` takes a file. A real file component checks that the path is an upload."""
 
-    def add_book(file: str) -> dict:
+    def add_book(request: gr.Request, file: str) -> dict:
         """Read a file and put it on the shelf; gives the book and its report."""
         path = Path(file)
         try:
-            return reader.add(path)
+            return door.reader(request).add(path)
         finally:
             forget_upload(path)
 

@@ -16,12 +16,16 @@ import gradio as gr
 from lift_app.errors import CallerError
 from lift_app.settings import Settings
 from lift_app.ui import api, security, words
+from lift_app.ui.door import Door
+from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
 from lift_app.ui.room import Room
 from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
+from lift_app.ui.talk import Talk
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
+from lift_app.visitors import House
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -47,9 +51,14 @@ INTERNAL: dict[str, Any] = {
 Parts = dict[str, Any]
 
 
-def build(reader: Reader) -> gr.Blocks:
-    """The reading room over a Reader, and the API endpoints."""
-    room = Room(reader)
+def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
+    """The reading room over a Reader, and the API endpoints.
+
+    Args:
+        reader: what all shelves have in common: its settings and recipes.
+        door: where requests find their shelf; by default all find the reader's.
+    """
+    door = door or Door(reader)
     # Uploads are deleted as soon as they are read; the sweep is for those that never got there.
     with gr.Blocks(
         title=words.APP, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
@@ -61,7 +70,7 @@ def build(reader: Reader) -> gr.Blocks:
         bridge = _html("", elem_id="bridge", js_on_load=BRIDGE)
         with gr.Row(elem_id="room"):
             with gr.Column(elem_id="shelf-pane", elem_classes="pane"):
-                _shelf(parts)
+                _shelf(parts, door)
             with gr.Column(elem_id="book-pane", elem_classes="pane"):
                 _book(parts, reader)
             with gr.Column(elem_id="chat-pane", elem_classes="pane"):
@@ -69,8 +78,8 @@ def build(reader: Reader) -> gr.Blocks:
         _html(_panes(), elem_id="panes")
         clock = gr.Timer(1.0)
         # The verbs come first, so that they get their own names and the page's events do not.
-        api.expose(reader)
-        _wire(room, seat, parts, bridge, clock, demo)
+        api.expose(door)
+        _wire(door, seat, parts, bridge, clock, demo)
     return demo
 
 
@@ -91,7 +100,9 @@ def serve(
         CallerError: the port is taken or the address is not this machine's.
     """
     port = free_port(settings)
-    demo = build(reader)
+    house = House(reader) if settings.shared else None
+    door = Door(reader, house)
+    demo = build(reader, door)
     _, url, _ = demo.launch(
         server_name=settings.host,
         server_port=port,
@@ -106,7 +117,14 @@ def serve(
         footer_links=[],
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
-        app_kwargs={"middleware": security.middleware(settings.host), "routes": routes(reader)},
+        enable_monitoring=False,
+        # Or a machine that is busy for three seconds is told to publish the app on the web.
+        _frontend=False,
+        app_kwargs={
+            "middleware": security.middleware(settings.host)
+            + ([] if house is None else [keeper(house, settings)]),
+            "routes": routes(door),
+        },
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),
@@ -143,13 +161,15 @@ def free_port(settings: Settings) -> int:
         return int(probe.getsockname()[1])
 
 
-def _shelf(parts: Parts) -> None:
+def _shelf(parts: Parts, door: Door) -> None:
     _html(f"<h2>{words.SHELF}</h2>")
     # Above the books: a long shelf must not push it out of sight.
     parts["drop"] = gr.File(
         label=words.ADD_BOOK, file_count="multiple", height=84, elem_id="drop", show_label=False
     )
     _html(f'<p class="quiet">{words.DROP_KINDS}</p>')
+    if door.house is not None:
+        _html(f'<p class="quiet" id="your-shelf">{door.limits()}</p>')
     parts["notice"] = _html("", elem_id="notice")
     parts["shelf"] = _html("", elem_id="shelf")
 
@@ -246,34 +266,33 @@ def _chat(parts: Parts, reader: Reader) -> None:
 
 
 def _wire(
-    room: Room, seat: gr.State, parts: Parts, bridge: gr.HTML, clock: gr.Timer, demo: gr.Blocks
+    door: Door, seat: gr.State, parts: Parts, bridge: gr.HTML, clock: gr.Timer, demo: gr.Blocks
 ) -> None:
     shown = [parts[name] for name in PARTS]
-    demo.load(room.arrive, [seat], shown, **INTERNAL)
+    demo.load(door.arrive, [seat], shown, **INTERNAL)
     # Not queued: a tick is a plain, short request, and never waits behind an answer.
-    clock.tick(room.tick, [seat], shown, queue=False, **INTERNAL)
+    clock.tick(door.enter(Room.tick), [seat], shown, queue=False, **INTERNAL)
     # Nor does a page that turns.
-    bridge.act(room.act, [seat], shown, queue=False, **INTERNAL)
+    bridge.act(door.act, [seat], shown, queue=False, **INTERNAL)
 
     added = [*shown, parts["notice"], parts["drop"]]
-    parts["drop"].upload(room.add, [seat, parts["drop"]], added, **INTERNAL)
-    parts["sample"].click(room.add_sample, [seat], added, **INTERNAL)
-    parts["remove_yes"].click(room.remove, [seat], shown, **INTERNAL)
+    parts["drop"].upload(door.enter(Room.add), [seat, parts["drop"]], added, **INTERNAL)
+    parts["sample"].click(door.enter(Room.add_sample), [seat], added, **INTERNAL)
+    parts["remove_yes"].click(door.enter(Room.remove), [seat], shown, **INTERNAL)
 
-    parts["learn_button"].click(room.learn, [seat, parts["recipe"]], shown, **INTERNAL)
+    parts["learn_button"].click(door.enter(Room.learn), [seat, parts["recipe"]], shown, **INTERNAL)
     for name in ("pause", "resume", "cancel"):
-        parts[name].click(getattr(room, name), [seat], shown, **INTERNAL)
+        parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
     answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare")]
-    talk = room.talk
     asked = [parts["question"].submit, parts["send"].click]
-    gr.on(asked, talk.ask, [seat, *question], answer, **INTERNAL)
-    parts["again"].click(talk.again, [seat, *question], answer, **INTERNAL)
-    parts["edit"].click(talk.edit, [seat], answer, **INTERNAL)
+    gr.on(asked, door.enter_talk(Talk.ask), [seat, *question], answer, **INTERNAL)
+    parts["again"].click(door.enter_talk(Talk.again), [seat, *question], answer, **INTERNAL)
+    parts["edit"].click(door.enter_talk(Talk.edit), [seat], answer, **INTERNAL)
     parts["ask_all"].click(None, js="() => window.liftPage.show('book')", **INTERNAL)
-    parts["ask_all"].click(talk.compare, [seat, *question], answer, **INTERNAL)
-    parts["stop"].click(talk.stop, [seat], queue=False, **INTERNAL)
+    parts["ask_all"].click(door.enter_talk(Talk.compare), [seat, *question], answer, **INTERNAL)
+    parts["stop"].click(door.enter_talk(Talk.stop), [seat], queue=False, **INTERNAL)
 
 
 def _panes() -> str:

@@ -7,7 +7,6 @@ could otherwise learn which books are on the shelf.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -15,10 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lift_app.errors import LiftError
+from lift_app.ui.door import Door
 from lift_app.ui.transcript import file_name, transcript
-
-if TYPE_CHECKING:
-    from lift_app.reader import Reader
 
 log = logging.getLogger(__name__)
 OWN = ("same-origin", "none")
@@ -30,7 +27,7 @@ KEEP = {
 }
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
+def routes(door: Door) -> list[BaseRoute]:
     """What `launch(app_kwargs={"routes": ...})` takes."""
 
     def picture(request: Request) -> Response:
@@ -39,6 +36,7 @@ def routes(reader: Reader) -> list[BaseRoute]:
         try:
             width = int(request.query_params.get("width", "0")[:6] or 0)
             number = int(request.path_params["number"])
+            reader = door.reader(request)
             data = reader.pages.picture(request.path_params["book"], number, width)
         except (LiftError, ValueError) as error:
             log.info("no picture of a page: %s", error)
@@ -49,6 +47,7 @@ def routes(reader: Reader) -> list[BaseRoute]:
         if request.headers.get("sec-fetch-site", OWN[0]) not in OWN:
             return PlainTextResponse("", status_code=403)
         try:
+            reader = door.reader(request)
             book, chat = reader.chat(request.path_params["chat"])
             messages = reader.messages(chat["id"])
         except LiftError as error:

@@ -18,6 +18,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lift_app.ui.reachable import NeededPathsOnly
+
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -114,20 +116,25 @@ def middleware(host: str) -> list[Middleware]:
         host: the address that the app binds to. On a loopback address only requests for this
             machine's own names are answered: any site can let its name lead to 127.0.0.1.
     """
-    fences = [Middleware(PolicyHeaders), Middleware(OwnPagesOnly)]
+    fences = [Middleware(PolicyHeaders), Middleware(OwnPagesOnly), Middleware(NeededPathsOnly)]
     if host in LOOPBACK:
         fences.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False))
     return fences
 
 
-def exposure(host: str) -> str | None:
+def exposure(host: str, *, shared: bool = False) -> str | None:
     """A word of warning where others than this machine can reach the app, else None."""
     if host in LOOPBACK:
         return None
+    if shared:
+        return (
+            f"The app listens on {host}: everybody who reaches this address gets a shelf of their "
+            "own here. Put https in front of it, or whoever can read the network can read along."
+        )
     return (
         f"The app listens on {host}: everybody who reaches this address can read, ask and delete "
         "every book here, for there is one shelf and no password. Use 127.0.0.1, or put a "
-        "sign-in in front of it."
+        "sign-in in front of it, or give each visitor a shelf of their own with --shared."
     )
 
 

@@ -253,6 +253,17 @@ MODEL_DOWNLOADING = "the model is being fetched"
 MODEL_LOADING = "the model is being prepared"
 MODEL_FAILED = "the model is not available"
 
+# Visitors of a shared app
+YOUR_SHELF = (
+    "This shelf is yours alone, as long as this browser keeps its cookie: up to {books} books and "
+    "{mb} MB, cleared after {days} days without use."
+)
+NO_PASS = "Open the page of this app first (with cookies allowed): it gives you a shelf."
+NOT_YOURS = "This belongs to another visitor."
+TOO_FAST = "Too many requests. Wait a few seconds."
+TOO_LONG = "This is too long to be sent."
+TOO_MANY_PASSES = "Too many new visitors come from your network. Try again in a few minutes."
+
 # Trouble
 NOTE = "Please note"
 UNEXPECTED = (

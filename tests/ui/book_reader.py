@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from lift_app.library import Library
 from lift_app.reader import Reader
 
 
@@ -23,36 +24,55 @@ class BookReader(Reader):
 
     def ask_stream(self, book: str, question: str, **options: Any) -> Iterator[dict[str, Any]]:
         row = self.library.books.find(book)
-        hits = self.library.passages.search(row.id, question, limit=1)
-        asked = set(re.findall(r"\w+", question.lower()))
-        best: tuple[int, Any] = (0, None)
-        for hit in hits:
-            for found in re.finditer(r"[^.!?]+[.!?]", hit.passage.text):
-                shared = len(asked & set(re.findall(r"\w+", found.group().lower())))
-                if shared > best[0]:
-                    best = (shared, found)
-        cites, text = [], "The book does not seem to say."
-        if best[1] is not None:
-            passage, found = hits[0].passage, best[1]
-            text = found.group().strip()
-            page = self.library.books.page(row.id, passage.page)
-            start = page.text.index(text, passage.start)
-            cites = [
-                {
-                    "page": page.number,
-                    "page_label": page.label,
-                    "chapter": None,
-                    "quote": text,
-                    "start": start,
-                    "end": start + len(text),
-                }
-            ]
-        for word in re.findall(r"\S+\s*", text):
-            time.sleep(self.pace)
-            yield {"text": word}
-        answer = {
+        answer: dict[str, Any] = {}
+        for event in read_out(self.library, row.id, question, options.get("arm"), self.pace):
+            answer = event.get("answer", answer)
+            if not answer:
+                yield event
+        chat = options.get("chat")
+        if chat is not None:
+            with self.library.db.write():
+                self.library.chats.add_message(chat, "user", question, None)
+                self.library.chats.add_message(chat, "assistant", answer["answer"], answer)
+        yield {"answer": answer}
+
+
+def read_out(
+    library: Library, book_id: str, question: str, arm: str | None = None, pace: float = 0.0
+) -> Iterator[dict[str, Any]]:
+    """The events of an answer: the sentence that shares the most words with the question."""
+    row = library.books.get(book_id)
+    hits = library.passages.search(row.id, question, limit=1)
+    asked = set(re.findall(r"\w+", question.lower()))
+    best: tuple[int, Any] = (0, None)
+    for hit in hits:
+        for found in re.finditer(r"[^.!?]+[.!?]", hit.passage.text):
+            shared = len(asked & set(re.findall(r"\w+", found.group().lower())))
+            if shared > best[0]:
+                best = (shared, found)
+    cites, text = [], "The book does not seem to say."
+    if best[1] is not None:
+        passage, found = hits[0].passage, best[1]
+        text = found.group().strip()
+        page = library.books.page(row.id, passage.page)
+        start = page.text.index(text, passage.start)
+        cites = [
+            {
+                "page": page.number,
+                "page_label": page.label,
+                "chapter": None,
+                "quote": text,
+                "start": start,
+                "end": start + len(text),
+            }
+        ]
+    for word in re.findall(r"\S+\s*", text):
+        time.sleep(pace)
+        yield {"text": word}
+    yield {
+        "answer": {
             "answer": text,
-            "arm": options.get("arm") or "ICL",
+            "arm": arm or "ICL",
             "citations": cites,
             "context": {"head": 40, "tail": 40, "evidence": 30, "question": 10},
             "adapter": None,
@@ -64,9 +84,4 @@ class BookReader(Reader):
             ],
             "stopped": False,
         }
-        chat = options.get("chat")
-        if chat is not None:
-            with self.library.db.write():
-                self.library.chats.add_message(chat, "user", question, None)
-                self.library.chats.add_message(chat, "assistant", text, answer)
-        yield {"answer": answer}
+    }

@@ -1,0 +1,146 @@
+"""The doorkeeper on a small app: how a pass is given, kept, and never taken from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from lift_app.ui import doorkeeper
+from lift_app.ui.door import VISITOR
+from lift_app.ui.doorkeeper import COOKIE, Doorkeeper
+from lift_app.ui.security import exposure
+from lift_app.visitors import Passes
+
+pytestmark = pytest.mark.isolation
+Browser = Callable[..., TestClient]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Browser:
+    """A browser without cookies before an app that says whose shelf a request is for."""
+
+    def make(framed: bool = False, base: str = "http://reader.lab") -> TestClient:
+        async def whose(request: Request) -> PlainTextResponse:
+            body = await request.body()
+            return PlainTextResponse(f"{request.scope.get(VISITOR)} {len(body)}")
+
+        app = Starlette(routes=[Route("/{path:path}", whose, methods=["GET", "POST"])])
+        app.add_middleware(Doorkeeper, passes=Passes(tmp_path), framed=framed)
+        return TestClient(app, base_url=base)
+
+    return make
+
+
+def test_the_page_gives_a_pass_that_scripts_and_other_sites_cannot_use(browser: Browser) -> None:
+    one = browser()
+    answer = one.get("/")
+    rules = set(answer.headers["set-cookie"].split("; ")[1:])
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= rules and "Secure" not in rules
+    assert answer.headers["cache-control"] == "no-store"
+    shelf = answer.text.split()[0]
+    assert shelf.startswith("visitor-")
+    assert one.get("/").text.split()[0] == shelf  # and it is kept
+    assert one.post("/gradio_api/call/books", json={}).text.split()[0] == shelf
+    assert one.get("/pages/x/1.jpg").text.split()[0] == shelf
+    assert browser().get("/").text.split()[0] != shelf
+
+
+def test_over_https_and_in_the_frame_of_a_space(browser: Browser) -> None:
+    secure = browser(base="https://reader.lab").get("/").headers["set-cookie"]
+    assert "SameSite=Strict; Secure" in secure
+    behind = browser().get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    assert "SameSite=Strict; Secure" in behind
+    framed = browser(framed=True, base="https://x.hf.space")
+    answer = framed.get("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-dest": "iframe"})
+    assert "SameSite=None; Secure; Partitioned" in answer.headers["set-cookie"]
+    assert "HttpOnly" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"referer": "http://e.x/"}],
+)
+def test_a_link_from_elsewhere_costs_nobody_their_shelf(
+    browser: Browser, headers: dict[str, str]
+) -> None:
+    """A strict cookie does not come with such a request: a new pass would replace it."""
+    one = browser()
+    answer = one.get("/?book=abc", headers=headers)
+    assert "set-cookie" not in answer.headers and 'http-equiv="refresh"' in answer.text
+    assert "set-cookie" in one.get("/?book=abc", headers={"referer": "http://reader.lab/"}).headers
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "x", "visitor-1", "0" * 32 + "." + "0" * 64, '"\\', "a=b; =; ;", "\xff\xfe"]
+)
+def test_what_is_no_pass_opens_nothing(browser: Browser, cookie: str) -> None:
+    one = browser()
+    headers = {"cookie": f"{COOKIE}={cookie}".encode("latin-1")}
+    assert one.post("/gradio_api/run/books", headers=headers, json={}).status_code == 403
+    assert one.get("/chats/1.md", headers=headers).status_code == 403
+    assert one.get("/assets/index.js", headers=headers).text == "None 0"
+
+
+def test_a_header_names_no_shelf(browser: Browser) -> None:
+    for name in ("x-lift-visitor", "lift.visitor", "x-forwarded-user", "authorization"):
+        answer = browser().post("/gradio_api/run/x", headers={name: "visitor-a"}, json={})
+        assert answer.status_code == 403
+
+
+def test_new_passes_are_limited_for_an_address(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorkeeper, "PASSES_AN_HOUR", 3)
+    one = browser()
+    shelves = set()
+    for number in range(3):
+        one.cookies.clear()
+        # A header that anybody can send makes no other address, where no proxy is known.
+        headers = {"x-forwarded-for": f"192.0.2.{number}"}
+        shelves.add(one.get("/", headers=headers).text)
+    assert len(shelves) == 3
+    kept = dict(one.cookies)
+    one.cookies.clear()
+    refused = one.get("/", headers={"x-forwarded-for": "192.0.2.77"})
+    assert refused.status_code == 429 and "new visitors" in refused.text
+    assert one.get("/", cookies=kept).status_code == 200  # who has a pass comes in
+
+
+def test_a_window_is_of_who_used_it_first(browser: Browser) -> None:
+    first = browser()
+    other = TestClient(first.app, base_url="http://reader.lab")
+    for one in (first, other):
+        one.get("/")
+    body = {"session_hash": "w1", "data": []}
+    assert first.post("/gradio_api/queue/join", json=body).status_code == 200
+    assert other.post("/gradio_api/queue/join", json=body).status_code == 403
+    assert other.get("/gradio_api/queue/data?session_hash=w1").status_code == 403
+    assert other.get("/gradio_api/queue/data?session_hash=w2&session_hash=w1").status_code == 403
+    assert other.get("/gradio_api/heartbeat/w1").status_code == 403
+    assert other.get("/gradio_api/call/books/w1").status_code == 403
+    assert first.get("/gradio_api/queue/data?session_hash=w1").status_code == 200
+    for one in (first, other):  # the name of a verb is none of a window
+        assert one.post("/gradio_api/call/books", json={"data": []}).status_code == 200
+
+
+def test_a_body_arrives_whole_or_not_at_all(browser: Browser) -> None:
+    one = browser()
+    one.get("/")
+    assert one.post("/gradio_api/run/x", content=b"[" * 5000).text.endswith(" 5000")
+    assert one.post("/gradio_api/run/x", content=b"x" * (2**20 + 1)).status_code == 413
+    pieces = (b"x" * 2**16 for _ in range(17))  # that does not say how long it is
+    assert one.post("/gradio_api/run/x", content=pieces).status_code == 413
+    assert one.post("/gradio_api/upload", content=b"x" * (2**20 + 1)).text.endswith(str(2**20 + 1))
+
+
+def test_a_wider_address_is_told() -> None:
+    assert exposure("127.0.0.1", shared=True) is None
+    word = exposure("0.0.0.0", shared=True)
+    assert word is not None and "shelf of their own" in word and "https" in word

@@ -1,0 +1,225 @@
+"""A stranger with the address, and a visitor of a shared app: every door of the server is tried.
+
+What is tried here was tried by hand first. The one-shelf app and the shared one stand side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from serving import HERE, Server
+from visiting import Guest
+
+pytestmark = [pytest.mark.isolation, pytest.mark.hostile]
+
+SECRET = "the cupboard is in the cellar"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[dict]:
+    """Both kinds of app, and a file of the machine that is nobody's business."""
+    found: dict[str, Server] = {}
+    for kind in ("one shelf", "shared"):
+        home = tmp_path_factory.mktemp(kind.replace(" ", "-"))
+        (home / "uploads").mkdir()
+        (home / "secret.txt").write_text(SECRET)
+        script = "shared_server.py" if kind == "shared" else "book_server.py"
+        command = [sys.executable, str(HERE / script), str(home)]
+        command += [str(tiny_model), "plain"] if kind == "shared" else []
+        found[kind] = Server(command, {"GRADIO_TEMP_DIR": str(home / "uploads")})
+    try:
+        for server in found.values():
+            server.wait()
+        yield found
+    finally:
+        for kind, server in found.items():
+            server.stop()
+            print(f"{kind} printed:\n" + "".join(server.lines))
+
+
+@pytest.fixture(params=["one shelf", "shared"])
+def server(servers: dict, request: pytest.FixtureRequest) -> Server:
+    return servers[request.param]
+
+
+@pytest.fixture
+def guest(server: Server) -> Guest:
+    return Guest(server.url)
+
+
+def home_of(server: Server) -> Path:
+    return Path(server.process.args[2])  # type: ignore[index]
+
+
+def test_addresses_that_a_reading_room_does_not_need_are_closed(guest: Guest) -> None:
+    for method, path in (
+        ("GET", "gradio_api/file=https://example.invalid/x"),  # the server would fetch it
+        ("HEAD", "gradio_api/file=https://example.invalid/x"),
+        ("GET", "gradio_api/proxy=https://example.hf.space/x"),
+        ("GET", "gradio_api/deep_link?session_hash=x"),  # keeps a window's state in a file
+        ("GET", "monitoring"),
+        ("GET", "monitoring/summary"),
+        ("GET", "gradio_api/monitoring/summary"),
+        ("GET", "monitoring/x/dashboard"),
+        ("POST", "gradio_api/process_recording"),
+        ("POST", "gradio_api/component_server"),
+        ("POST", "gradio_api/stream/x"),
+        ("GET", "gradio_api/stream/x/1/1/playlist.m3u8"),
+        ("GET", "gradio_api/run-history/records"),
+        ("GET", "gradio_api/runs"),
+        ("POST", "gradio_api/vibe-edit"),
+        ("GET", "gradio_api/vibe-code"),
+        ("GET", "gradio_api/profiling/traces"),
+        ("GET", "gradio_api/dev/reload"),
+        ("GET", "gradio_api/token"),
+        ("GET", "gradio_api/mcp/"),
+        ("POST", "login"),
+        ("GET", "docs"),
+        ("GET", "redoc"),
+        ("GET", "openapi.json"),
+    ):
+        assert guest.web.request(method, path).status_code == 404, path
+
+
+def test_no_spelling_of_a_path_gives_a_file_of_the_machine(guest: Guest, server: Server) -> None:
+    secret = home_of(server) / "secret.txt"
+    host = urlsplit(server.url)
+    for path in (
+        f"/gradio_api/file={secret}",
+        f"/gradio_api/file%3D{secret}",
+        f"//gradio_api/file={secret}",
+        f"/gradio_api//file={secret}",
+        f"/gradio_api/../gradio_api/file={secret}",
+        f"/assets/../../../../../../../..{secret}",
+        f"/assets/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..{secret}",
+        f"/static/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e{secret}",
+        f"/svelte/..%5c..%5c..{secret}",
+        "/pages/..%2f..%2fsecret.txt/1.jpg",
+        f"/pages/{'../' * 4}secret.txt/1.jpg",
+        "/chats/..%2f..%2fsecret.txt.md",
+        "/chats/../library.db.md",
+        f"/theme.css?path={secret}",
+        f"/gradio_api/upload_progress?upload_id=../../{secret}",
+    ):
+        # By hand: a client would tidy the path up.
+        with socket.create_connection((host.hostname, host.port), timeout=20) as line:
+            cookie = "; ".join(f"{name}={value}" for name, value in guest.cookies.items())
+            line.sendall(
+                f"GET {path} HTTP/1.1\r\nhost: {host.netloc}\r\ncookie: {cookie}\r\n"
+                "connection: close\r\n\r\n".encode()
+            )
+            line.settimeout(3)
+            said = b""
+            try:
+                while piece := line.recv(65536):
+                    said += piece
+            except TimeoutError:
+                pass  # a stream of events stays open, and says nothing
+        assert SECRET.encode() not in said and b"SQLite" not in said, path
+
+
+def test_a_path_is_no_upload_whoever_says_so(guest: Guest, server: Server) -> None:
+    secret = str(home_of(server) / "secret.txt")
+    uploads = home_of(server) / "uploads"
+    for data in (
+        {"path": secret, "meta": {"_type": "gradio.FileData"}},
+        {"path": f"{uploads}/../secret.txt", "meta": {"_type": "gradio.FileData"}},
+        {"path": "x", "url": f"file://{secret}", "meta": {"_type": "gradio.FileData"}},
+        {"path": "x", "url": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}},
+        secret,
+    ):
+        answer = guest.web.post("gradio_api/call/add_book", json={"data": [data]}).json()
+        heard = guest.web.get(f"gradio_api/call/add_book/{answer.get('event_id')}").text
+        assert SECRET not in heard and "sha256" not in heard
+        heard = guest.event("drop.upload", [None, [data]])
+        assert SECRET not in heard
+    titles = [book["title"] for book in guest.books()]
+    assert "secret" not in titles
+
+
+def test_an_upload_lands_in_its_folder_whatever_it_is_called(guest: Guest, server: Server) -> None:
+    before = {path for path in home_of(server).rglob("*") if "uploads" not in path.parts}
+    for name in ("../../../escaped.txt", "/tmp/escaped.txt", "..\\escaped.txt", "a\0b.txt", ".."):
+        guest.web.post("gradio_api/upload", files={"files": (name, b"x")})
+        guest.web.post("gradio_api/upload?upload_id=../../x", files={"files": (name, b"x")})
+    after = {path for path in home_of(server).rglob("*") if "uploads" not in path.parts}
+    assert {path.name for path in after - before} <= {"library.db-wal", "library.db-shm"}
+    assert not Path("/tmp/escaped.txt").exists()
+
+
+def test_odd_requests_are_answered_and_the_app_goes_on(guest: Guest, server: Server) -> None:
+    bodies = [
+        b"",
+        b"null",
+        b"[]",
+        b"{" * 100_000,
+        b"[" * 100_000,
+        b'{"fn_index": 99999, "data": [], "session_hash": "x"}',
+        b'{"fn_index": -1, "data": [], "session_hash": "x"}',
+        b'{"fn_index": 0, "data": "x", "session_hash": {"a": 1}}',
+        b'{"fn_index": 0, "data": null, "session_hash": "x"}',
+        json.dumps({"data": [1e308, {"__type__": "update"}], "session_hash": "\0"}).encode(),
+        b'{"data": [NaN], "session_hash": "x", "fn_index": 1}',
+    ]
+    kind = {"content-type": "application/json"}
+    for path in ("queue/join", "run/predict", "call/ask", "call/books", "cancel", "reset"):
+        for body in bodies:
+            try:
+                answer = guest.web.post(f"gradio_api/{path}", content=body, headers=kind)
+            except httpx.TransportError:
+                continue  # hung up on before it was read to its end: as good a refusal
+            assert answer.status_code < 600 and "Traceback" not in answer.text, (path, body[:40])
+            time.sleep(0.02)
+    for act in (None, [], "x", {"act": "turn", "page": "x"}, {"act": "cite", "cite": "9" * 9999}):
+        assert "Traceback" not in guest.run("act", [None], event_data=act)
+    assert server.process.poll() is None
+    assert isinstance(guest.books(), list)
+
+
+def test_text_from_outside_is_never_a_formula_of_sql_or_search(guest: Guest) -> None:
+    for name in ("' OR 1=1 --", '"*', "NEAR(", "a\0b", "%", "\ud800x".encode(errors="replace")):
+        answer = guest.web.post("gradio_api/call/status", json={"data": [str(name)]}).json()
+        heard = guest.web.get(f"gradio_api/call/status/{answer['event_id']}").text
+        assert "event: error" in heard and "sqlite" not in heard.lower()
+
+
+def test_slow_and_cut_requests_hold_nobody_up(guest: Guest, server: Server) -> None:
+    host = urlsplit(server.url)
+    lines = []
+    for _ in range(40):
+        line = socket.create_connection((host.hostname, host.port), timeout=20)
+        line.sendall(
+            f"POST /gradio_api/upload HTTP/1.1\r\nhost: {host.netloc}\r\n"
+            "content-type: multipart/form-data; boundary=x\r\n"
+            "content-length: 99999\r\n\r\n--x".encode()
+        )
+        lines.append(line)
+    assert httpx.get(server.url, timeout=10).status_code == 200
+    assert isinstance(guest.books(), list)
+    for line in lines:
+        line.close()
+    assert httpx.get(server.url, timeout=10).status_code == 200
+
+
+def test_no_answer_tells_where_things_are(guest: Guest, server: Server) -> None:
+    home = str(home_of(server))
+    for path in ("", "config", "gradio_api/info", "gradio_api/startup-events", "theme.css"):
+        assert home not in guest.web.get(path).text, path
+    for verb, data in (
+        ("status", ["nowhere"]),
+        ("pause", ["nowhere"]),
+        ("tune", ["nowhere", None, None]),
+        ("ask", ["nowhere", "Who?", None, True, None]),
+        ("ask", []),
+    ):
+        answer = guest.web.post(f"gradio_api/call/{verb}", json={"data": data}).json()
+        assert "event_id" in answer, answer
+        assert home not in guest.web.get(f"gradio_api/call/{verb}/{answer['event_id']}").text
