@@ -33,9 +33,9 @@ BRIDGE = """(function connect() {
   else setTimeout(connect, 30);
 })()"""
 LEAF = """(function follow() {
-  if (!window.liftPage) return setTimeout(follow, 30);
-  window.liftPage.turned(element);
-  watch('value', () => window.liftPage.turned(element));
+  if (!window.liftLeaf) return setTimeout(follow, 30);
+  window.liftLeaf.turned(element);
+  watch('value', () => window.liftLeaf.turned(element));
 })()"""
 INTERNAL: dict[str, Any] = {
     "api_visibility": "private",
@@ -110,7 +110,7 @@ def serve(
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),
-        head=f"<script>{_asset('page.js')}</script>",
+        head=f"<script>{_asset('leaf.js')}{_asset('page.js')}</script>",
     )
     try:
         if on_ready is not None:

@@ -49,7 +49,8 @@ def page_html(
         text = text_html(str(page.get("text") or ""), here, _titles(book, number))
         body = f'<div class="text" dir="auto"{spoken}>{text}</div>'
     return (
-        f'<article class="leaf" data-book="{escape(book["id"])}" data-page="{number}"{marked} '
+        f'<article class="leaf" data-book="{escape(book["id"])}" data-page="{number}" '
+        f'data-pages="{int(page["pages"])}" data-view="{escape(view)}"{marked} '
         f'aria-label="{escape(words.PAGE_LABEL.format(label=page.get("label") or number))}">'
         f'<div class="tools">{_contents(book, number)}{_views(book, view)}</div>'
         f"{_turner(page, form=True)}{body}{_turner(page, form=False)}</article>"

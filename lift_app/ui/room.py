@@ -107,6 +107,10 @@ class Room:
 
     def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
+        order = int(data.get("order") or 0)
+        overtaken, seat.order = order < seat.order, max(order, seat.order)
+        if overtaken and kind == "turn":
+            return [gr.skip() for _ in PARTS]
         if kind in READING and seat.book:
             self._read(seat, str(kind), data)
             if kind in ("cite", "show") and seat.desk:
@@ -141,6 +145,8 @@ class Room:
         assert seat.book is not None
         if kind == "turn":
             self._turn(seat, int(data.get("page") or 1))
+            if data.get("shown") is True:
+                self.view.turned(seat)
         elif kind in ("cite", "show"):
             cited = kind == "cite"
             mark = (

@@ -64,6 +64,8 @@ class Seat:
         compared: the question of the comparison that is shown, and its columns.
         starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
+        order: of the last act; one that comes after a later one is out of date.
+        sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         lock: a tick and a click may run at once; what is recorded must be what was sent last.
     """
@@ -86,6 +88,7 @@ class Seat:
         self.compared: tuple[str, list[Column]] | None = None
         self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
+        self.order = self.sent = 0
         self.shown: dict[str, Any] = {}
         self.lock = threading.RLock()
 

@@ -16,10 +16,10 @@ from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
 from lift_app.ui.compare import compare_html
 from lift_app.ui.finder import found_html
+from lift_app.ui.leaf import leaf_html
 from lift_app.ui.lift_view import ACTIVE, lift_html, line_html
-from lift_app.ui.page_view import page_html
 from lift_app.ui.report import estimate_html, report_html, welcome_html
-from lift_app.ui.seat import PRINT, Seat
+from lift_app.ui.seat import Seat
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
 from lift_app.ui.strip import strip_html
@@ -130,9 +130,14 @@ class View:
             return gr.skip()
         if seat.book is None:
             return seat.news("leaf", place, "")
-        page = self._reader.page(seat.book, seat.page)
-        places = self._places(seat)
-        return seat.news("leaf", place, page_html(seat.details, page, seat.mark, places, seat.view))
+        seat.sent += 1
+        leaf = leaf_html(self._reader, seat.details, seat.page, seat.mark, seat.view)
+        # Told apart from what was sent before: the browser may have turned on from it by itself.
+        return seat.news("leaf", place, f"<!-- {seat.sent} -->{leaf}")
+
+    def turned(self, seat: Seat) -> None:
+        """The window shows the open page already: it had the leaf before it was asked for."""
+        seat.shown["leaf"] = (seat.book, seat.page, seat.mark, seat.view)
 
     def _strip(self, seat: Seat, learned: Any) -> Any:
         """The ribbon is read only where the lift or the adapter has moved on.
@@ -159,21 +164,6 @@ class View:
 
     def _messages(self, seat: Seat) -> list[dict[str, Any]]:
         return self._reader.messages(seat.chat) if seat.chat else []
-
-    def _places(self, seat: Seat) -> dict[str, Any] | None:
-        """Where the page's text is printed; None to show the text instead of a picture."""
-        if seat.view != PRINT or seat.details.get("format") != "pdf" or seat.book is None:
-            return None
-        mark = seat.mark
-        spans = mark.spans if mark is not None and mark.page == seat.page else ()
-        try:
-            places: dict[str, Any] = self._reader.pages.places(seat.book, seat.page, spans)
-            self._reader.pages.look_ahead(seat.book, seat.page)
-            return places
-        except LiftError as error:
-            # The text was read another way where pdfium cannot open the file.
-            log.info("a page is shown as text: %s", error)
-            return None
 
     def _talk(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]

@@ -171,6 +171,21 @@ def test_a_turn_draws_the_page_alone(room: Room, fake: FakeReader, seat: Seat) -
     assert (seat.page, seat.note) == (3, "")
 
 
+def test_a_page_that_the_browser_had_is_not_sent_again(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    add(room, seat)
+    changed = drawn(room.act(seat, click(act="turn", page="2", shown=True, order=2)))
+    assert seat.page == 2
+    assert "leaf" not in changed and "strip" in changed
+    assert drawn(room.act(seat, click(act="turn", page="3", shown=True, order=1))) == {}
+    assert seat.page == 2, "it was overtaken on its way"
+    first = drawn(room.act(seat, click(act="turn", page="1", order=3)))["leaf"]
+    room.act(seat, click(act="turn", page="2", shown=True, order=4))
+    again = drawn(room.act(seat, click(act="turn", page="1", order=5)))["leaf"]
+    assert first != again, "Gradio does not draw what it believes to be there"
+
+
 def test_the_strip_follows_the_lift_the_page_and_the_chosen_answer(
     room: Room, fake: FakeReader, seat: Seat, drawn: Named
 ) -> None:
