@@ -72,11 +72,13 @@
     if (act === "theme") return toggleTheme();
     if (act === "pane") return showPane(data.pane);
     if (act === "quote") return quote(element);
+    if (act === "focus") return askNow();
     if (act === "start") return ask(element.textContent);
     if (act === "show") window.liftLeaf.markAgain();
     if (element.matches(".cell") && narrow()) showPane("book");
     if (act === "turn") return turn(data);
     send({ act, ...data });
+    if (act === "settings" || act === "replay") window.liftPage.show("book");
     if (act === "book" && narrow()) showPane("book");
   }
 
@@ -156,6 +158,11 @@
     box.setSelectionRange(box.value.length, box.value.length);
   }
 
+  function askNow() {
+    if (narrow()) showPane("chat");
+    document.querySelector("#question textarea")?.focus();
+  }
+
   function ask(question) {
     const box = document.querySelector("#question textarea");
     if (!box) return;
@@ -196,7 +203,7 @@
   let focused = null;
 
   function remember(event) {
-    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats");
+    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats, #lift, #steps");
     focused = part ? { part: part.id, name: name(event.target), tag: event.target.tagName } : null;
   }
 
