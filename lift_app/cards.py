@@ -9,7 +9,7 @@ from lift_app.library import BookRow, Job, Library
 from lift_app.lifting.estimate import estimate
 from lift_app.lifting.recipe import RECIPES, resolve_recipe
 from lift_app.models.catalogue import CATALOGUE, find_model
-from lift_app.models.device import choose_device
+from lift_app.models.device import choose_device, memory_needed_gb
 from lift_app.models.provision import find_local, find_present
 from lift_app.settings import Settings
 
@@ -80,6 +80,14 @@ def models(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
+def history(library: Library, chat: str | None) -> list[list[str]]:
+    """The [question, answer] pairs of a conversation so far, as an answer reads them."""
+    if chat is None:
+        return []
+    texts = [message.content for message in library.chats.messages(chat)]
+    return [[asked, said] for asked, said in zip(texts[::2], texts[1::2], strict=False)]
+
+
 def model_elsewhere(settings: Settings, *, wanted: bool) -> dict[str, Any]:
     """State of a model that this process has not loaded.
 
@@ -101,16 +109,27 @@ def model_elsewhere(settings: Settings, *, wanted: bool) -> dict[str, Any]:
 
 
 def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, Any]:
+    """What a lift would take: minutes by recipe, why, and memory."""
     folder = find_local(settings.model, settings)
     entry = find_model(settings.model)
     parameters = (folder.parameters if folder else entry.parameters) or 10**9
     window = folder.window if folder else entry.window or SMALLEST_WINDOW
-    found = estimate(
-        library.calibration,
-        weights_sha256=folder.weights_sha256 if folder else "",
-        parameters=parameters,
-        choice=choose_device(settings, parameters),
-        recipe=resolve_recipe(settings.recipe, window=window),
-        tokens=row.tokens,
-    )
-    return {"estimated_minutes": round(found.minutes, 2), "estimate_reason": found.reason}
+    choice = choose_device(settings, parameters)
+    found = {
+        name: estimate(
+            library.calibration,
+            weights_sha256=folder.weights_sha256 if folder else "",
+            parameters=parameters,
+            choice=choice,
+            recipe=resolve_recipe(name, window=window),
+            tokens=row.tokens,
+        )
+        for name in {*RECIPES, settings.recipe}
+    }
+    chosen = found[settings.recipe]
+    return {
+        "estimated_minutes": round(chosen.minutes, 2),
+        "estimate_reason": chosen.reason,
+        "minutes_by_recipe": {name: round(one.minutes, 2) for name, one in found.items()},
+        "memory_gb": round(memory_needed_gb(parameters, choice.label), 1),
+    }

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lift_app.errors import CallerError, LiftError
+from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
 from lift_app.library.occurrences import excerpt, find_occurrences
 from lift_app.reading import FileReader
@@ -105,18 +105,6 @@ class Pages:
             return self._files.place(self._library.books.source(row.id), number, text, spans)
 
         return self._drawn.places((row.id, row.text_sha256, number, tuple(spans)), make)
-
-    def look_ahead(self, book: str, number: int) -> None:
-        """Find the places of the neighbouring pages now, in the background, for the next turn."""
-
-        def look() -> None:
-            for neighbour in (number + 1, number - 1):
-                try:
-                    self.places(book, neighbour)
-                except LiftError:
-                    continue  # there is no such page, or it cannot be drawn: told when it is asked
-
-        threading.Thread(target=look, name="pages-ahead", daemon=True).start()
 
     def search(self, book: str, wanted: str) -> dict[str, Any]:
         """Look for words in a book.

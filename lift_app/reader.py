@@ -20,23 +20,22 @@ from lift_app.engine.access import Access
 from lift_app.engine.lifts import Lifts
 from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
-from lift_app.library import BookRow, Library
+from lift_app.library import Library
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.lifting.ribbon import Ribbons
 from lift_app.models.catalogue import split_start
 from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local
 from lift_app.models.starts import NONE, folder_of, reference
-from lift_app.models.tokens import count_tokens
 from lift_app.pages import Pages
-from lift_app.reading import Book, FileReader
+from lift_app.reading import FileReader
+from lift_app.recording import Recording, install_recording, recording_of
 from lift_app.settings import Settings
+from lift_app.shelving import shelve
+from lift_app.storage import storage
 
 if TYPE_CHECKING:
     from lift_app.engine.engine import Engine
-
-TOKENS_PER_WORD = 1.33
-"""Guess while no tokenizer is on this machine; the report says that it is one."""
 
 
 class Reader:
@@ -101,8 +100,7 @@ class Reader:
         if not os.path.isfile(path):  # noqa: PTH113 (Path's own fails on names that are too long)
             raise CallerError(f"There is no file {path}.", code="no_such_file")
         book = self._files.read(path, encoding=encoding, title=title)
-        tokens, exact = self._count_tokens(book.text)
-        row = self._shelve(book, path, tokens, exact, replace_text=encoding is not None)
+        row = shelve(self.library, self.settings, book, path, replace_text=encoding is not None)
         return cards.description(self.library, self.settings, row) | {"new": row.new}
 
     def books(self) -> list[dict[str, Any]]:
@@ -140,9 +138,29 @@ class Reader:
         self.library.books.delete(row.id)
         return {"removed": row.id, "title": row.title}
 
+    def forget(self, book: str) -> dict[str, Any]:
+        """Delete what was learned of a book, and end what is being learned; the book stays."""
+        row = self.library.books.find(book)
+        return {"forgotten": self._lifts.forget(row.id), "title": row.title}
+
+    def storage(self) -> dict[str, Any]:
+        """The room that books, what was learned and models take; see `storage.storage`."""
+        return storage(self.library, self.settings)
+
     def sample_book(self) -> Path:
         """The short book that comes with the project."""
         return Path(__file__).resolve().parent.parent / "data" / "sample_book.md"
+
+    def add_sample(self) -> dict[str, Any]:
+        """Put the sample book on the shelf, as learned if its recording is current; as `add`."""
+        added = self.add(self.sample_book())
+        install_recording(self.library, self.settings, added["id"])
+        return added
+
+    def recording(self, book: str) -> Recording | None:
+        """The record of how a book was learned, where it came with the project."""
+        key = self._adapters_by_book().get(self.library.books.find(book).id)
+        return recording_of(self.library, key) if key else None
 
     # Lifts
 
@@ -170,7 +188,7 @@ class Reader:
         """
         row = self.library.books.find(book)
         model = self.reference(model, start)
-        folder = self._present_model(model)
+        folder = self.present_model(model)
         plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
         return self._lifts.start(row, plan, model=model, folder=folder)
 
@@ -299,10 +317,10 @@ class Reader:
             "arm": arm,
             "evidence": bool(evidence),
             "strength": strength,
-            "history": self._history(chat),
+            "history": cards.history(self.library, chat),
             "model": self.reference(model, start),
         }
-        self._present_model(arguments["model"])
+        self.present_model(arguments["model"])
         for event in self._access.ask(arguments):
             if chat is not None and (answer := event.get("answer")):
                 with self.library.db.write():  # both messages, or none
@@ -383,6 +401,22 @@ class Reader:
             return reference(split_start(model or self.settings.model)[0], start)
         return reference(model, self.settings.start) if model else self.settings.model
 
+    def present_model(self, model: str | None = None) -> ModelFolder:
+        """The base model on this machine, with its start.
+
+        Raises:
+            Busy: it is not here yet (code `model_missing`).
+        """
+        model = model or self.settings.model
+        folder = find_local(model, self.settings)
+        if folder is None:
+            raise Busy(
+                f"The base model {model} is not on this machine yet. If the app is fetching it, "
+                "try again in a moment; otherwise run `lift models --fetch`.",
+                code="model_missing",
+            )
+        return folder
+
     def engine(self) -> Engine:
         """The engine of this process, for work that is neither a lift nor a question.
 
@@ -396,45 +430,12 @@ class Reader:
 
     # How it is done
 
-    def _present_model(self, model: str) -> ModelFolder:
-        folder = find_local(model, self.settings)
-        if folder is None:
-            raise Busy(
-                f"The base model {model} is not on this machine yet. If the app is fetching it, "
-                "try again in a moment; otherwise run `lift models --fetch`.",
-                code="model_missing",
-            )
-        return folder
-
     def _fetch_model(self, model: str) -> Iterator[dict[str, Any]]:
         if find_local(model, self.settings) is None:
             for event in fetch_model(model, self.settings):
                 yield {**event.to_json(), "stage": "model"}
 
-    def _count_tokens(self, text: str) -> tuple[int, bool]:
-        folder = find_local(self.settings.model, self.settings)
-        if folder is None:
-            return round(len(text.split()) * TOKENS_PER_WORD), False
-        return count_tokens(folder.path, text), True
-
-    def _shelve(
-        self, book: Book, path: Path, tokens: int, exact: bool, *, replace_text: bool
-    ) -> BookRow:
-        row = self.library.books.add(book, path, tokens, exact, replace_text=replace_text)
-        if exact and not row.tokens_exact:  # it was added before there was a tokenizer
-            self.library.books.set_tokens(row.id, tokens)
-        if replace_text:
-            for adapter in self.library.adapters.for_book(row.id):
-                self.library.adapters.delete(adapter.key)  # it has learned the other text
-        return self.library.books.get(row.id) if not row.new else row
-
     def _adapters_by_book(self) -> dict[str, str]:
         """Key of the newest adapter of each book, for the chosen model."""
         rows = reversed(self.library.adapters.list())
         return {row.book_id: row.key for row in rows if row.model == self.settings.model}
-
-    def _history(self, chat: str | None) -> list[list[str]]:
-        if chat is None:
-            return []
-        texts = [message.content for message in self.library.chats.messages(chat)]
-        return [[asked, said] for asked, said in zip(texts[::2], texts[1::2], strict=False)]

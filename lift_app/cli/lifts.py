@@ -137,7 +137,7 @@ def _tune(
         if as_json:
             print_json(last)
         else:
-            line.show(_progress_line(last), last.get("fraction"))
+            line.show(progress_line(last), last.get("fraction"))
     line.end()
     if not as_json and last.get("stage") == "done":
         on_shelf = " (it was on the shelf already)" if last.get("cached") else ""
@@ -159,7 +159,8 @@ def changed_values(changes: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _progress_line(event: dict[str, Any]) -> str:
+def progress_line(event: dict[str, Any]) -> str:
+    """An event of a lift in a line for the terminal."""
     if event["stage"] == "model":
         return str(event["message"])
     if "loss" not in event:

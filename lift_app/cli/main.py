@@ -30,6 +30,7 @@ COMMANDS = {
     "cancel": ("lifts", "End a lift."),
     "sft": ("starts", "Train a start that later lifts stand on."),
     "bench": ("benches", "Measure answers and citations."),
+    "demo": ("demo", "Open the app with the sample book, learned already."),
     "doctor": ("machine", "Check the library, the model and this machine."),
     "serve": ("machine", "Open the app in the browser."),
 }

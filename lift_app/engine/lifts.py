@@ -116,6 +116,14 @@ class Lifts:
                 # Without an owner nobody would follow; a new one settles what was left.
                 self._wait(lifting=False)
 
+    def forget(self, book_id: str) -> list[str]:
+        """End every lift of a book and delete what was learned of it; gives the adapters' keys."""
+        self.end_all(book_id)
+        keys = [adapter.key for adapter in self._library.adapters.for_book(book_id)]
+        for key in keys:
+            self._library.adapters.delete(key)
+        return keys
+
     def _wait(self, *, lifting: bool) -> None:
         """Give the engine a moment. Raises what keeps it from working, if it is here."""
         engine = self._access.own(lifting=lifting)

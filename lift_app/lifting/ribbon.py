@@ -139,6 +139,9 @@ class Ribbons:
         if adapter is None:
             return before, {index: losses["last"] for index, losses in seen.items()}
         measured = adapter.summary.get("segments") or []
+        if not before:  # it came with the project, so no lift of it is in the library
+            came = adapter.summary.get("before") or []
+            before = {index: loss for index, loss in enumerate(came) if loss is not None}
         return before, {i: loss for i, loss in enumerate(measured) if loss is not None}
 
     def _segments(

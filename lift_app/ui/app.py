@@ -37,9 +37,9 @@ BRIDGE = """(function connect() {
   else setTimeout(connect, 30);
 })()"""
 LEAF = """(function follow() {
-  if (!window.liftPage) return setTimeout(follow, 30);
-  window.liftPage.turned(element);
-  watch('value', () => window.liftPage.turned(element));
+  if (!window.liftLeaf) return setTimeout(follow, 30);
+  window.liftLeaf.turned(element);
+  watch('value', () => window.liftLeaf.turned(element));
 })()"""
 INTERNAL: dict[str, Any] = {
     "api_visibility": "private",
@@ -65,7 +65,10 @@ def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
     ) as demo:
         seat = gr.State(Seat())
         parts: Parts = {}
-        _html(_asset("bar.html").format(app=words.APP, theme=words.THEME), elem_id="bar")
+        _html(
+            _asset("bar.html").format(app=words.APP, theme=words.THEME, settings=words.SETTINGS),
+            elem_id="bar",
+        )
         parts["model"] = _html("", elem_id="model")
         bridge = _html("", elem_id="bridge", js_on_load=BRIDGE)
         with gr.Row(elem_id="room"):
@@ -128,7 +131,7 @@ def serve(
         favicon_path=str(files("lift_app.ui") / "favicon.svg"),
         theme=theme(),
         css=_style(),
-        head=f"<script>{_asset('page.js')}</script>",
+        head=f"<script>{_asset('leaf.js')}{_asset('page.js')}</script>",
     )
     try:
         if on_ready is not None:
@@ -176,14 +179,17 @@ def _shelf(parts: Parts, door: Door) -> None:
 
 def _book(parts: Parts, reader: Reader) -> None:
     opening = f'<p class="quiet" role="status">{words.OPENING}</p>'
+    parts["preferences"] = _html("", elem_id="preferences")
+    parts["steps"] = _html("", elem_id="steps")
     parts["about"] = _html(opening, elem_id="about")
-    parts["sample"] = gr.Button(words.SAMPLE, visible=False, elem_id="sample", size="md")
+    parts["sample"] = gr.Button(
+        words.SAMPLE, visible=False, elem_id="sample", size="md", variant="primary"
+    )
     with gr.Accordion(words.LEARN, visible=False, elem_id="learn") as parts["learn"]:
-        recipes = reader.recipes()
-        names = [str(recipe["name"]) for recipe in recipes]
+        names = [str(recipe["name"]) for recipe in reader.recipes()]
         parts["recipe"] = gr.Radio(
-            [(_recipe_label(recipe), str(recipe["name"])) for recipe in recipes],
-            value="standard" if "standard" in names else names[0],
+            [(name, name) for name in names],
+            value=reader.settings.recipe if reader.settings.recipe in names else names[0],
             label=words.HOW_THOROUGH,
             elem_id="recipe",
         )
@@ -202,13 +208,6 @@ def _book(parts: Parts, reader: Reader) -> None:
     parts["found"] = _html("", elem_id="found")
     parts["leaf"] = _html("", elem_id="leaf", js_on_load=LEAF)
     parts["strip"] = _html("", elem_id="strip")
-
-
-def _recipe_label(recipe: dict[str, Any]) -> str:
-    name = str(recipe["name"])
-    title = words.RECIPES.get(name, name)
-    note = recipe.get("reason")
-    return f"{title}: {note}" if note else title
 
 
 def _chat(parts: Parts, reader: Reader) -> None:
@@ -246,12 +245,16 @@ def _chat(parts: Parts, reader: Reader) -> None:
             parts["send"] = gr.Button(words.SEND, variant="primary", elem_id="send", scale=0)
             parts["stop"] = gr.Button(words.STOP, elem_id="stop", visible=False, scale=0)
         parts["arm"] = gr.Radio(
-            [(words.ARMS["ICL"], "ICL")], value="ICL", label=words.ARM, elem_id="arm"
+            [(words.ARMS["ICL"], "ICL")], value="ICL", label=words.ARM, elem_id="arm", visible=False
         )
-        parts["evidence"] = gr.Checkbox(
-            value=True, label=words.LOOK_UP, info=words.LOOK_UP_NOTE, elem_id="evidence"
-        )
-        with gr.Accordion(words.MORE, open=False, elem_id="more"):
+        with gr.Row(elem_id="ask-how"):
+            parts["evidence"] = gr.Checkbox(
+                value=True, label=words.LOOK_UP, elem_id="evidence", scale=1, min_width=0
+            )
+            parts["ask_all"] = gr.Button(
+                words.COMPARE, size="sm", elem_id="compare-button", scale=0, min_width=0
+            )
+        with gr.Accordion(words.STRENGTH, open=False, visible=False, elem_id="more") as more:
             parts["strength"] = gr.Slider(
                 0,
                 1,
@@ -259,10 +262,10 @@ def _chat(parts: Parts, reader: Reader) -> None:
                 step=0.05,
                 label=words.STRENGTH,
                 info=words.STRENGTH_NOTE,
+                show_label=False,
                 elem_id="strength",
             )
-            _html(f'<p class="quiet">{words.COMPARE_NOTE}</p>')
-            parts["ask_all"] = gr.Button(words.COMPARE, size="sm", elem_id="compare-button")
+        parts["more"] = more
 
 
 def _wire(

@@ -27,10 +27,8 @@ def arms_of(book: dict[str, Any] | None, status: dict[str, Any]) -> list[str]:
     return [PLAIN_ARM]
 
 
-def arm_note(book: dict[str, Any] | None, status: dict[str, Any]) -> str:
-    """Why arms are missing, or that what was learned is not complete yet."""
-    if len(arms_of(book, status)) == 1:
-        return words.ARM_LOCKED
+def arm_note(status: dict[str, Any]) -> str:
+    """That what was learned is not complete yet."""
     return words.ARM_PARTIAL if _growing(status) else ""
 
 

@@ -16,8 +16,13 @@ POINTS = 120
 ACTIVE = ("queued", "running", "paused")
 
 
-def lift_html(status: dict[str, Any]) -> str:
-    """The whole view; empty where no lift goes on or has ended badly."""
+def lift_html(status: dict[str, Any], *, note: str = "") -> str:
+    """The whole view; empty where no lift goes on or has ended badly.
+
+    Args:
+        status: what `Reader.status` gives.
+        note: the sentence below; what a reader can do meanwhile where none is given.
+    """
     state = status.get("state")
     if state not in (*ACTIVE, "failed", "cancelled"):
         return ""
@@ -30,9 +35,8 @@ def lift_html(status: dict[str, Any]) -> str:
         text = error.get("message") or words.UNEXPECTED
         return f'<section class="lift"><p class="trouble" role="alert">{escape(text)}</p></section>'
     percent = percent_of(status)
-    note = {"paused": words.PAUSED_NOTE, "queued": words.QUEUED_NOTE}.get(
-        str(state), words.KEEPS_GOING
-    )
+    notes = {"paused": words.PAUSED_NOTE, "queued": words.QUEUED_NOTE}
+    note = note or notes.get(str(state), words.KEEPS_GOING)
     return (
         f'<section class="lift {escape(state)}" aria-label="{escape(words.LIFT)}">'
         f'<p class="progress-line">{escape(progress_line(status))}</p>'

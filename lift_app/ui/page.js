@@ -1,13 +1,17 @@
 // The page's own small behaviour: clicks and small forms in our HTML become one event for the
-// server, the address keeps the place, the theme and the phone's tabs. It fetches nothing but the
-// pictures of the two neighbouring pages, and owns no data.
+// server, the theme, the phone's tabs. It fetches nothing and owns no data; pages are `leaf.js`'s.
 (() => {
   const THEME = "lift-theme";
-  let send = null;
-  let lastMark = null;
-  let openBook = "";
+  let trigger = null;
+  let acts = 0;
 
   const narrow = () => window.matchMedia("(max-width: 820px)").matches;
+
+  // Acts may overtake each other on their way; their order tells the server which is the last.
+  function send(data) {
+    acts += 1;
+    trigger?.({ ...data, order: acts });
+  }
 
   function showPane(pane) {
     const room = document.querySelector("#room");
@@ -52,15 +56,15 @@
     const saw = event.target.closest?.('a[href^="#saw-"]');
     if (saw) {
       event.preventDefault();
-      return send?.({ act: "saw", saw: saw.getAttribute("href") });
+      return send({ act: "saw", saw: saw.getAttribute("href") });
     }
     const cite = event.target.closest?.('a[href^="#cite-"]');
     const element = cite ?? event.target.closest?.("[data-act]");
     if (!element || element.disabled) return;
     event.preventDefault();
     if (cite) {
-      lastMark = "";
-      send?.({ act: "cite", cite: cite.getAttribute("href") });
+      window.liftLeaf.markAgain();
+      send({ act: "cite", cite: cite.getAttribute("href") });
       if (narrow()) showPane("book");
       return;
     }
@@ -68,24 +72,32 @@
     if (act === "theme") return toggleTheme();
     if (act === "pane") return showPane(data.pane);
     if (act === "quote") return quote(element);
+    if (act === "focus") return askNow();
     if (act === "start") return ask(element.textContent);
-    if (act === "show") lastMark = "";
+    if (act === "show") window.liftLeaf.markAgain();
     if (element.matches(".cell") && narrow()) showPane("book");
-    send?.({ act, ...data });
+    if (act === "turn") return turn(data);
+    send({ act, ...data });
+    if (act === "settings" || act === "replay") window.liftPage.show("book");
     if (act === "book" && narrow()) showPane("book");
+  }
+
+  function turn(data) {
+    const how = window.liftLeaf.turn(data.page);
+    if (how) send({ act: "turn", ...data, shown: how === "shown" });
   }
 
   function submit(event) {
     const form = event.target.closest?.("form[data-form]");
     if (!form) return;
     event.preventDefault();
-    send?.({ act: form.dataset.form, value: form.elements.value.value });
+    send({ act: form.dataset.form, value: form.elements.value.value });
   }
 
   // The small cross of a search field empties it without a submit.
   function emptied(event) {
     if (event.target.matches?.(".finder input") && !event.target.value) {
-      send?.({ act: "find", value: "" });
+      send({ act: "find", value: "" });
     }
   }
 
@@ -146,6 +158,11 @@
     box.setSelectionRange(box.value.length, box.value.length);
   }
 
+  function askNow() {
+    if (narrow()) showPane("chat");
+    document.querySelector("#question textarea")?.focus();
+  }
+
   function ask(question) {
     const box = document.querySelector("#question textarea");
     if (!box) return;
@@ -178,47 +195,6 @@
     setTimeout(() => (spoken.textContent = ""), 3000);
   }
 
-  // So that the next turn finds its picture in the browser.
-  function fetchNeighbours(leaf) {
-    const picture = leaf.querySelector(".sheet img");
-    if (!picture) return;
-    const page = Number(leaf.dataset.page);
-    for (const step of leaf.querySelectorAll(".turner:first-of-type [data-page]")) {
-      if (step.disabled) continue;
-      const other = new Image();
-      other.sizes = picture.sizes;
-      other.srcset = picture.srcset.replaceAll(`/${page}.jpg`, `/${step.dataset.page}.jpg`);
-    }
-  }
-
-  function turned(element) {
-    const leaf = element.querySelector(".leaf");
-    // Before the server has said which book is open, the address is all that knows.
-    if (!leaf && lastMark === null) return;
-    const place = new URL(window.location.href);
-    // `at`, because Gradio reads `page` from an address itself.
-    for (const [name, key] of [["book", "book"], ["at", "page"]]) {
-      if (leaf) place.searchParams.set(name, leaf.dataset[key]);
-      else place.searchParams.delete(name);
-    }
-    history.replaceState(history.state, "", place);
-    const book = leaf?.dataset.book ?? "";
-    const field = document.querySelector(".finder input");
-    if (field && book !== openBook) field.value = "";
-    openBook = book;
-    if (leaf) fetchNeighbours(leaf);
-    const mark = leaf ? `${place.searchParams} ${leaf.dataset.mark ?? ""}` : "";
-    if (mark === lastMark) return;
-    const first = lastMark === null;
-    lastMark = mark;
-    const quote = element.querySelector("mark, .mark");
-    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (quote) quote.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
-    else if (leaf && !first && element.getBoundingClientRect().top < 0) {
-      element.scrollIntoView({ block: "start" });
-    }
-  }
-
   // What is drawn anew loses the focus; it goes to the same button of the new drawing.
   const name = (element) =>
     ["place", "book", "cell", "view", "chat"].map((key) => element.dataset[key]).find(Boolean) ??
@@ -227,7 +203,7 @@
   let focused = null;
 
   function remember(event) {
-    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats");
+    const part = event.target.closest?.("#shelf, #leaf, #strip, #found, #about, #chats, #lift, #steps");
     focused = part ? { part: part.id, name: name(event.target), tag: event.target.tagName } : null;
   }
 
@@ -271,10 +247,9 @@
   }
 
   window.liftPage = {
-    connect(trigger) {
-      send = trigger;
+    connect(to) {
+      trigger = to;
     },
-    turned,
     show(pane) {
       if (narrow()) showPane(pane);
       document.querySelector("#book-pane")?.scrollTo({ top: 0 });

@@ -49,10 +49,11 @@ def page_html(
         text = text_html(str(page.get("text") or ""), here, _titles(book, number))
         body = f'<div class="text" dir="auto"{spoken}>{text}</div>'
     return (
-        f'<article class="leaf" data-book="{escape(book["id"])}" data-page="{number}"{marked} '
+        f'<article class="leaf" data-book="{escape(book["id"])}" data-page="{number}" '
+        f'data-pages="{int(page["pages"])}" data-view="{escape(view)}"{marked} '
         f'aria-label="{escape(words.PAGE_LABEL.format(label=page.get("label") or number))}">'
-        f'<div class="tools">{_contents(book, number)}{_views(book, view)}</div>'
-        f"{_turner(page, form=True)}{body}{_turner(page, form=False)}</article>"
+        f'<header class="head">{_contents(book, number)}{_turner(page, form=True)}'
+        f"{_views(book, view)}</header>{body}{_turner(page, form=False)}</article>"
     )
 
 
@@ -149,7 +150,7 @@ def _step(target: int, pages: int, sign: str, label: str) -> str:
 def _views(book: dict[str, Any], view: str) -> str:
     """The choice between the printed page and its text, where there are both."""
     if book.get("format") != "pdf":
-        return ""
+        return "<span></span>"
     buttons = "".join(
         f'<button type="button" data-act="view" data-view="{name}" '
         f'aria-pressed="{"true" if name == view else "false"}">{escape(label)}</button>'
@@ -161,7 +162,7 @@ def _views(book: dict[str, Any], view: str) -> str:
 def _contents(book: dict[str, Any], number: int) -> str:
     chapters = book.get("chapters") or []
     if len(chapters) < 2:
-        return ""
+        return "<span></span>"
     current = max((c["page"] for c in chapters if c["page"] <= number), default=None)
     items = "".join(_chapter(chapter, chapter["page"] == current) for chapter in chapters)
     return (

@@ -35,7 +35,7 @@ _PUBLIC = re.compile(
 _PERSONAL = re.compile(
     r"/gradio_api/(upload|upload_progress|queue/(join|data)|cancel|reset"
     r"|(run|api)/[^/]+|call/(v2/)?[^/]+(/[^/]+)?|heartbeat/[^/]+)"
-    r"|/(pages|chats)/.+"
+    r"|/(pages|leaves|chats)/.+"
 )
 """Stands on somebody's shelf, or changes it."""
 

@@ -34,12 +34,15 @@ def report_html(book: dict[str, Any], *, opened: bool = True) -> str:
     if not book.get("tokens_exact", True):
         tokens = f"about {tokens}"
     facts = [
+        _language(report),
         words.count(pages, words.PAGE_ONE, words.PAGES),
         words.count(int(book.get("words") or 0), "word", words.WORDS),
         tokens,
     ]
     author = f'<p class="author">{escape(words.BY.format(author=book["author"]))}</p>'
-    about = f'<p class="facts">{escape(" · ".join(facts))}</p>{_found(report)}'
+    about = (
+        f'<p class="facts">{escape(" · ".join(fact for fact in facts if fact))}</p>{_found(report)}'
+    )
     return (
         f'<header class="about{"" if opened else " small"}"><div class="title">'
         f"<div><h2>{escape(book['title'])}</h2>{author if book.get('author') else ''}</div>"
@@ -49,17 +52,36 @@ def report_html(book: dict[str, Any], *, opened: bool = True) -> str:
     )
 
 
+def recipe_choices(recipes: list[dict[str, Any]], report: dict[str, Any]) -> list[tuple[str, str]]:
+    """(label, name) of each recipe: its name and minutes, then what it does on a line of its own.
+
+    Args:
+        recipes: what `Reader.recipes` gives.
+        report: of the open book.
+    """
+    minutes = report.get("minutes_by_recipe") or {}
+    choices = []
+    for recipe in recipes:
+        name = str(recipe["name"])
+        head = words.RECIPES.get(name, name)
+        if name in minutes:
+            time = words.duration(60 * float(minutes[name]))
+            head = words.RECIPE_TAKES.format(name=head, time=time)
+        choices.append((f"{head}\n{recipe.get('reason') or ''}".strip(), name))
+    return choices
+
+
 def estimate_html(report: dict[str, Any]) -> str:
-    """How long learning would take, and why the program thinks so."""
-    minutes = report.get("estimated_minutes")
-    if minutes is None:
-        return ""
-    text = words.ESTIMATE.format(time=words.duration(60 * float(minutes)))
-    reason = report.get("estimate_reason")
-    sentence = f"{reason[0].upper()}{reason[1:].rstrip('.')}." if reason else ""
-    why = f' <span class="quiet">{escape(sentence)}</span>' if reason else ""
-    meanwhile = f'<p class="quiet">{escape(words.ASK_MEANWHILE)}</p>'
-    return f'<p class="estimate">{escape(text)}{why}</p>{meanwhile}'
+    """What learning needs, why the program thinks so, and that asking need not wait for it."""
+    reason = str(report.get("estimate_reason") or "").rstrip(".")
+    parts = [f"{reason[0].upper()}{reason[1:]}." if reason else ""]
+    if report.get("memory_gb"):
+        parts.append(words.MEMORY.format(size=words.size(1e9 * float(report["memory_gb"]))))
+    why = " ".join(part for part in parts if part)
+    return (
+        f'<p class="estimate quiet">{escape(why)}</p>'
+        f'<p class="quiet">{escape(words.ASK_MEANWHILE)}</p>'
+    )
 
 
 def _found(report: dict[str, Any]) -> str:
@@ -68,7 +90,6 @@ def _found(report: dict[str, Any]) -> str:
     kind = str(report.get("format") or "")
     rows = [
         (words.FORMAT, escape(words.FORMATS.get(kind, kind))),
-        (words.LANGUAGE, escape(report.get("language") or "")),
         (words.ENCODING, escape(report.get("encoding") or "")),
         (
             words.WITHOUT_TEXT,
@@ -82,6 +103,11 @@ def _found(report: dict[str, Any]) -> str:
     # Something a reader should see is not hidden behind a click.
     opened = " open" if warnings or blank else ""
     return f"<details{opened}><summary>{escape(words.FOUND)}</summary><dl>{body}</dl></details>"
+
+
+def _language(report: dict[str, Any]) -> str:
+    code = str(report.get("language") or "")
+    return words.LANGUAGES.get(code.split("-")[0].lower(), code)
 
 
 def _lines(sentences: list[str]) -> str:

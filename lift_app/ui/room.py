@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import gradio as gr
 from lift_app.errors import NotFound
 from lift_app.ui import chat, words
 from lift_app.ui.lift_view import ACTIVE
+from lift_app.ui.replay import Replay
 from lift_app.ui.seat import PRINT, TEXT, Mark, Seat
 from lift_app.ui.security import escape, forget_upload
 from lift_app.ui.talk import Talk
@@ -107,6 +108,10 @@ class Room:
 
     def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
+        order = int(data.get("order") or 0)
+        overtaken, seat.order = order < seat.order, max(order, seat.order)
+        if overtaken and kind == "turn":
+            return [gr.skip() for _ in PARTS]
         if kind in READING and seat.book:
             self._read(seat, str(kind), data)
             if kind in ("cite", "show") and seat.desk:
@@ -114,14 +119,40 @@ class Room:
                 return self.draw(seat)
             return self.view.turn(seat)
         if kind == "desk":
-            seat.desk = not seat.desk
-        if kind == "book":
+            seat.desk = data.get("value") == "open" or not seat.desk
+        elif kind == "settings":
+            seat.preferences = not seat.preferences
+        elif kind == "steps":
+            seat.steps = False
+        elif kind == "replay":
+            self._replay(seat, begin=data.get("value") == "begin")
+        elif kind in ("forget", "remove", "remove-all"):
+            self._delete(seat, str(kind), str(data.get("book") or ""))
+        elif kind == "book":
+            seat.preferences = False
             self._open(seat, str(data.get("book")))
         elif kind in ("chat", "new", "drop") and seat.book and not seat.answering:
             self._choose_chat(seat, seat.book, str(kind), str(data.get("chat")))
         elif kind == "close":
             seat.compared = None
         return self.draw(seat)
+
+    def _replay(self, seat: Seat, *, begin: bool) -> None:
+        """Show how the open book was learned, or end that."""
+        seat.replay = Replay(seat.recording) if begin and seat.recording is not None else None
+        seat.replayed = seat.replayed or begin
+        seat.desk = begin
+
+    def _delete(self, seat: Seat, kind: str, book: str) -> None:
+        """What the settings page can delete: what was learned of a book, a book, every book."""
+        if kind == "forget":
+            self.reader.forget(book)
+        else:
+            books = [one["id"] for one in self.reader.books()]
+            for one in books if kind == "remove-all" else [book]:
+                self.reader.rm(one)
+        left = [one["id"] for one in self.reader.books()]
+        self._open(seat, seat.book if seat.book in left else (left or [None])[0])
 
     def _choose_chat(self, seat: Seat, book: str, kind: str, wanted: str) -> None:
         """Open a chat, begin one (its first question creates and names it), or delete one."""
@@ -141,6 +172,8 @@ class Room:
         assert seat.book is not None
         if kind == "turn":
             self._turn(seat, int(data.get("page") or 1))
+            if data.get("shown") is True:
+                self.view.turned(seat)
         elif kind in ("cite", "show"):
             cited = kind == "cite"
             mark = (
@@ -170,6 +203,7 @@ class Room:
         details = self.reader.show(book)
         chats = self.reader.chats(details["id"])
         seat.open(details["id"], details, chats[0]["id"] if chats else None)
+        seat.recording = self.reader.recording(details["id"])
         # A lift is what a reader comes back for; otherwise it is the page.
         seat.desk = (details.get("job") or {}).get("state") in (*ACTIVE, "failed")
 
@@ -182,26 +216,35 @@ class Room:
     def add(self, seat: Seat, files: list[str] | None) -> Iterator[Updates]:
         """Files were dropped: read them one by one. Results: `PARTS`, the notice, the drop zone."""
         for file in files or []:
-            yield from self._add(seat, Path(file), upload=True)
+            path = Path(file)
+            yield from self._add(seat, path.name, partial(self.reader.add, path), upload=path)
 
     def add_sample(self, seat: Seat) -> Iterator[Updates]:
         """Put the sample book on the shelf. Results as for `add`."""
-        yield from self._add(seat, self.reader.sample_book(), upload=False)
+        yield from self._add(seat, words.SAMPLE_NAME, self.reader.add_sample)
 
-    def _add(self, seat: Seat, path: Path, *, upload: bool) -> Iterator[Updates]:
-        notice = words.READING_FILE.format(name=path.name)
+    def _add(
+        self,
+        seat: Seat,
+        name: str,
+        add: Callable[[], dict[str, Any]],
+        upload: Path | None = None,
+    ) -> Iterator[Updates]:
+        notice = words.READING_FILE.format(name=name)
         yield [*(gr.skip() for _ in PARTS), _notice(notice), gr.skip()]
         try:
-            added = self.reader.add(path)
+            added = add()
+            seat.preferences = False
             self._open(seat, added["id"])
-            seat.desk = True
+            # What comes learned is there to be read; another book's report comes first.
+            seat.desk = seat.recording is None
             said = words.ADDED if added.get("new", True) else words.ALREADY_THERE
             notice, trouble = said.format(title=added["title"]), False
         except Exception as error:
             notice, trouble = tell(error), True
         finally:
-            if upload:
-                forget_upload(path)
+            if upload is not None:
+                forget_upload(upload)
         yield [*self.draw(seat), _notice(notice, trouble=trouble), None]
 
     @calm

@@ -1,4 +1,4 @@
-"""What the page fetches besides Gradio's own: pictures of pages, and conversations as files.
+"""What the page fetches besides Gradio's own: pages, their pictures, conversations as files.
 
 Only the reading room's own page gets them: another site that shows such an address in an image
 could otherwise learn which books are on the shelf.
@@ -10,11 +10,13 @@ import logging
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lift_app.errors import LiftError
 from lift_app.ui.door import Door
+from lift_app.ui.leaf import leaf_html
+from lift_app.ui.seat import PRINT, TEXT
 from lift_app.ui.transcript import file_name, transcript
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ KEEP = {
     "cache-control": "private, max-age=31536000, immutable",
     "cross-origin-resource-policy": "same-origin",
 }
+FRESH = {"cache-control": "no-store", "cross-origin-resource-policy": "same-origin"}
+"""A page's text may change: another encoding, another way to find its chapters."""
 
 
 def routes(door: Door) -> list[BaseRoute]:
@@ -43,6 +47,19 @@ def routes(door: Door) -> list[BaseRoute]:
             return PlainTextResponse("", status_code=404)
         return Response(data, media_type="image/jpeg", headers=KEEP)
 
+    def leaf(request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", OWN[0]) not in OWN:
+            return PlainTextResponse("", status_code=403)
+        view = TEXT if request.query_params.get("view") == TEXT else PRINT
+        try:
+            reader = door.reader(request)
+            details = reader.show(request.path_params["book"])
+            html = leaf_html(reader, details, request.path_params["number"], None, view)
+        except LiftError as error:
+            log.info("no page ahead: %s", error)
+            return PlainTextResponse("", status_code=404)
+        return HTMLResponse(html, headers=FRESH)
+
     def conversation(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", OWN[0]) not in OWN:
             return PlainTextResponse("", status_code=403)
@@ -60,6 +77,7 @@ def routes(door: Door) -> list[BaseRoute]:
         )
 
     return [
+        Route("/leaves/{book:str}/{number:int}", leaf),
         Route("/pages/{book:str}/{number:int}.jpg", picture),
         Route("/chats/{chat:str}.md", conversation),
     ]

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 if TYPE_CHECKING:
+    from lift_app.recording import Recording
     from lift_app.ui.compare import Column
+    from lift_app.ui.replay import Replay
 
 PRINT, TEXT = "print", "text"
 """How the pages of a PDF are shown: as they are printed, or their text alone."""
@@ -52,6 +54,11 @@ class Seat:
     Attributes:
         book, page, mark, chat: what is open.
         desk: what was found in the file, and learning, stand above the page.
+        preferences: the settings page stands in place of the book.
+        steps: the first steps are shown to a reader who has not asked yet.
+        replayed: a replay was seen in this window.
+        recording: how the open book was learned, where it came learned with the project.
+        replay: the recording that is being shown.
         view: whether a PDF's pages are shown as `PRINT` or as `TEXT`.
         told: number of the message whose context the strip shows; None for the last answer.
         ribbon: what `Reader.ribbon` gave for the open book; None before it was asked.
@@ -64,6 +71,8 @@ class Seat:
         compared: the question of the comparison that is shown, and its columns.
         starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
+        order: of the last act; one that comes after a later one is out of date.
+        sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         lock: a tick and a click may run at once; what is recorded must be what was sent last.
     """
@@ -72,7 +81,10 @@ class Seat:
         self.book: str | None = None
         self.page = 1
         self.mark: Mark | None = None
-        self.desk = False
+        self.desk = self.preferences = False
+        self.steps, self.replayed = True, False
+        self.recording: Recording | None = None
+        self.replay: Replay | None = None
         self.view = PRINT
         self.ribbon: dict[str, Any] | None = None
         self.told: int | None = None
@@ -86,6 +98,7 @@ class Seat:
         self.compared: tuple[str, list[Column]] | None = None
         self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
+        self.order = self.sent = 0
         self.shown: dict[str, Any] = {}
         self.lock = threading.RLock()
 
@@ -97,7 +110,7 @@ class Seat:
         """Take another book off the shelf, or none."""
         self.book, self.details, self.chat = book, details, chat
         self.page, self.mark, self.blank, self.told = 1, None, False, None
-        self.ribbon = self.compared = self.starters = None
+        self.ribbon = self.compared = self.starters = self.recording = self.replay = None
         self.wanted, self.found, self.note = "", None, ""
 
     def news(self, part: str, signature: Any, update: Any) -> Any:

@@ -16,12 +16,15 @@ from lift_app.errors import LiftError, NotFound
 from lift_app.ui import chat, words
 from lift_app.ui.compare import compare_html
 from lift_app.ui.finder import found_html
+from lift_app.ui.leaf import leaf_html
 from lift_app.ui.lift_view import ACTIVE, lift_html, line_html
-from lift_app.ui.page_view import page_html
-from lift_app.ui.report import estimate_html, report_html, welcome_html
-from lift_app.ui.seat import PRINT, Seat
+from lift_app.ui.preferences import preferences_html
+from lift_app.ui.replay import offer_html, replay_html
+from lift_app.ui.report import estimate_html, recipe_choices, report_html, welcome_html
+from lift_app.ui.seat import Seat
 from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
+from lift_app.ui.steps import steps_html
 from lift_app.ui.strip import strip_html
 
 if TYPE_CHECKING:
@@ -33,8 +36,11 @@ PARTS = (
     "model",
     "shelf",
     "sample",
+    "preferences",
+    "steps",
     "about",
     "learn",
+    "recipe",
     "estimate",
     "learn_button",
     "lift",
@@ -50,6 +56,7 @@ PARTS = (
     "compare",
     "turns",
     "arm",
+    "more",
     "chat",
     "chats",
     "starters",
@@ -75,6 +82,7 @@ class View:
             status = self.status(seat.book)
             changes: dict[str, Any] = {"model": seat.news("model", *_same(self._model()))}
             changes["shelf"] = seat.news("shelf", *_same(shelf_html(books, seat.book)))
+            changes["preferences"] = self._preferences(seat, books)
             changes["sample"] = seat.news("sample", not books, gr.update(visible=not books))
             changes.update(self._middle(seat, book, status))
             changes.update(self._talk(seat, book, status))
@@ -94,21 +102,33 @@ class View:
     ) -> dict[str, Any]:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
-        desk = seat.desk
+        if seat.replay is not None and seat.replay.over:
+            seat.replay = None
+        desk = seat.desk and seat.replay is None
         offer = book is not None and not active and desk
         again = bool(book and book.get("learned"))
         removable = book is not None and desk
+        report = seat.details.get("report") or {}
         about = report_html(seat.details, opened=desk) if book else welcome_html()
-        estimate = estimate_html(seat.details.get("report") or {}) if offer and not again else ""
+        estimate = estimate_html(report) if offer and not again else ""
+        choices = recipe_choices(self._reader.recipes(), report)
         label = words.LEARN_AGAIN if again else words.LEARN
         learn = gr.update(visible=offer, label=label, open=not again)
         button = gr.update(value=label, variant="secondary" if again else "primary")
+        steps = steps_html(
+            book if seat.steps else None,
+            asked=bool(seat.chat),
+            recorded=seat.recording is not None,
+            replayed=seat.replayed,
+        )
         return {
+            "steps": seat.news("steps", *_same(steps)),
             "about": seat.news("about", *_same(about)),
             "learn": seat.news("learn", (seat.book, offer, again), learn),
+            "recipe": seat.news("recipe", choices, gr.update(choices=choices)),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
-            "lift": seat.news("lift", *_same(lift_html(status) if desk else line_html(status))),
+            "lift": seat.news("lift", *_same(_lift(seat, status))),
             "controls": seat.news("controls", active and desk, gr.update(visible=active and desk)),
             "pause": seat.news("pause", paused, gr.update(visible=not paused)),
             "resume": seat.news("resume", paused, gr.update(visible=paused)),
@@ -130,9 +150,14 @@ class View:
             return gr.skip()
         if seat.book is None:
             return seat.news("leaf", place, "")
-        page = self._reader.page(seat.book, seat.page)
-        places = self._places(seat)
-        return seat.news("leaf", place, page_html(seat.details, page, seat.mark, places, seat.view))
+        seat.sent += 1
+        leaf = leaf_html(self._reader, seat.details, seat.page, seat.mark, seat.view)
+        # Told apart from what was sent before: the browser may have turned on from it by itself.
+        return seat.news("leaf", place, f"<!-- {seat.sent} -->{leaf}")
+
+    def turned(self, seat: Seat) -> None:
+        """The window shows the open page already: it had the leaf before it was asked for."""
+        seat.shown["leaf"] = (seat.book, seat.page, seat.mark, seat.view)
 
     def _strip(self, seat: Seat, learned: Any) -> Any:
         """The ribbon is read only where the lift or the adapter has moved on.
@@ -146,8 +171,10 @@ class View:
         if seat.ribbon is None or seat.shown.get("learned") != learned or not seat.ribbon["exact"]:
             seat.ribbon = self._reader.ribbon(seat.book)
             seat.shown["learned"] = learned
-        answer = self._told(seat)
-        return seat.news("strip", *_same(strip_html(seat.details, seat.ribbon, seat.page, answer)))
+        answer, ribbon = self._told(seat), seat.ribbon
+        if seat.replay is not None:
+            answer, ribbon = None, seat.replay.ribbon(ribbon)
+        return seat.news("strip", *_same(strip_html(seat.details, ribbon, seat.page, answer)))
 
     def _told(self, seat: Seat) -> dict[str, Any] | None:
         """The answer whose context is shown: the chosen one, else the last."""
@@ -160,28 +187,27 @@ class View:
     def _messages(self, seat: Seat) -> list[dict[str, Any]]:
         return self._reader.messages(seat.chat) if seat.chat else []
 
-    def _places(self, seat: Seat) -> dict[str, Any] | None:
-        """Where the page's text is printed; None to show the text instead of a picture."""
-        if seat.view != PRINT or seat.details.get("format") != "pdf" or seat.book is None:
-            return None
-        mark = seat.mark
-        spans = mark.spans if mark is not None and mark.page == seat.page else ()
-        try:
-            places: dict[str, Any] = self._reader.pages.places(seat.book, seat.page, spans)
-            self._reader.pages.look_ahead(seat.book, seat.page)
-            return places
-        except LiftError as error:
-            # The text was read another way where pdfium cannot open the file.
-            log.info("a page is shown as text: %s", error)
-            return None
+    def _preferences(self, seat: Seat, books: list[dict[str, Any]]) -> Any:
+        """The settings page; sizes are looked up only where something has come or gone."""
+        if not seat.preferences:
+            return seat.news("preferences", None, "")
+        state = self._reader.model_state()
+        what = (state, [(book["id"], book.get("adapter")) for book in books])
+        if seat.shown.get("preferences") == what:
+            return gr.skip()
+        model = next((one for one in self._reader.models() if one["chosen"]), None)
+        return seat.news(
+            "preferences", what, preferences_html(model, state, self._reader.storage())
+        )
 
     def _talk(
         self, seat: Seat, book: dict[str, Any] | None, status: dict[str, Any]
     ) -> dict[str, Any]:
-        arms, note = chat.arms_of(book, status), chat.arm_note(book, status)
+        arms, note = chat.arms_of(book, status), chat.arm_note(status)
         arm = gr.update(
             choices=[(words.ARMS[name], name) for name in arms],
             value=chat.DEFAULT_ARM if chat.DEFAULT_ARM in arms else chat.PLAIN_ARM,
+            visible=len(arms) > 1,
         )
         # The note alone must not put the reader's choice back.
         if seat.shown.get("arm", (None,))[:2] == (seat.book, arms):
@@ -194,6 +220,7 @@ class View:
         return {
             "talk": seat.news("talk", bool(book), gr.update(visible=bool(book))),
             "arm": seat.news("arm", (seat.book, arms, note), arm),
+            "more": seat.news("more", len(arms) > 1, gr.update(visible=len(arms) > 1)),
             "chat": self._chat(seat),
             "chats": seat.news("chats", *_same(chat.chats_html(chats, seat.chat))),
             "compare": self.comparison(seat),
@@ -264,6 +291,16 @@ class View:
         if model.get("progress") is not None and state != "failed":
             text += f", {words.PERCENT.format(percent=int(100 * float(model['progress'])))}"
         return f'<p class="model {escape(state)}" role="status">{escape(text)}</p>'
+
+
+def _lift(seat: Seat, status: dict[str, Any]) -> str:
+    """The lift, or the replay of one, whole or in a line; the offer of a replay."""
+    if seat.replay is not None:
+        return replay_html(seat.replay, whole=seat.desk)
+    if not seat.desk:
+        return line_html(status)
+    offer = "" if seat.recording is None else offer_html(seat.recording.seconds)
+    return lift_html(status) or offer
 
 
 def _learned(book: dict[str, Any] | None) -> Any:

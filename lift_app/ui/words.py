@@ -19,7 +19,8 @@ ADD_BOOK = "Add a book"
 DROP = "Drop a book here or click to choose"
 DROP_KINDS = "PDF, EPUB, Word, HTML, Markdown or plain text"
 SHELF_EMPTY = "No books yet."
-SAMPLE = "Try the sample book"
+SAMPLE = "Open the sample book"
+SAMPLE_NAME = "the sample book"
 READING_FILE = "Reading {name} …"
 ADDED = "“{title}” is on the shelf."
 ALREADY_THERE = "“{title}” was already on the shelf."
@@ -42,7 +43,31 @@ WELCOME_STEPS = (
     ("Learn", "Let the model learn it. You may close the page meanwhile; it goes on."),
     ("Ask", "Click a citation to see the very sentence on its page."),
 )
-WELCOME_SAMPLE = "Nothing at hand? The sample book takes a few seconds to add."
+WELCOME_SAMPLE = "Nothing at hand? The sample book is a short story that no model has seen before."
+
+# First steps
+STEPS = "First steps"
+STEPS_CLOSE = "Close the first steps"
+STEP_DONE = "done"
+STEP_ADDED = "The book is on the shelf."
+STEP_LEARN = "A learned book is answered from memory, too."
+STEP_LEARN_DO = "Choose how"
+STEP_LEARNING = "It is being learned. You can already ask."
+STEP_LEARNED = "It is learned."
+STEP_RECORDED = "This one came learned already."
+STEP_ASK = "Each answer names the sentence it rests on."
+STEP_ASK_DO = "Ask a question"
+
+# Replay
+REPLAY = "Replay"
+REPLAY_OFFER = "The sample book comes learned; on the machine that did it, that took {time}."
+REPLAY_BEGIN = "Watch a replay"
+REPLAY_END = "End the replay"
+REPLAY_NOTE = (
+    "A recording of how this book was learned: {time}, shown in {seconds} seconds, {pace} times "
+    "as fast as it was. Nothing is being learned now."
+)
+REPLAY_MACHINE = "Recorded with: {machine}"
 
 # Report
 DESK = "About and learning"
@@ -61,6 +86,37 @@ WORTH_KNOWING = "Worth knowing"
 READ_IN = "Read in"
 CHAPTERS = "Contents"
 BY = "by {author}"
+LANGUAGES = {
+    "ar": "Arabic",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fr": "French",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
 FORMATS = {
     "pdf": "PDF",
     "epub": "EPUB",
@@ -74,8 +130,9 @@ FORMATS = {
 HOW_THOROUGH = "How thoroughly should it be learned?"
 LEARN = "Learn this book"
 LEARN_AGAIN = "Learn again, another way"
-ESTIMATE = "Takes about {time} here with the standard recipe."
-ASK_MEANWHILE = "Or just ask now, with passages looked up."
+RECIPE_TAKES = "{name}, about {time}"
+MEMORY = "Needs about {size} of memory."
+ASK_MEANWHILE = "You can also just ask now; passages are looked up for each question."
 ON_THE_SHELF = "This book was already learned that way. Nothing to do."
 PAUSE = "Pause"
 RESUME = "Go on"
@@ -209,14 +266,8 @@ ARMS = {
     "ICL": "excerpt only (ICL)",
     "LIFT_only": "from memory (LIFT_only)",
 }
-ARM_LOCKED = (
-    "“learned + excerpt (LIFT+ICL)” and “from memory (LIFT_only)” need a learned book. They "
-    "become available as soon as learning has begun."
-)
 ARM_PARTIAL = "It is still learning: answers use what it has learned so far."
 LOOK_UP = "Look up passages"
-LOOK_UP_NOTE = "Puts the passages that fit the question in front of the model."
-MORE = "More"
 STRENGTH = "Strength of what was learned"
 STRENGTH_NOTE = "1 = fully, 0 = as if it had never seen the book"
 THINKING = "Looking through the book …"
@@ -230,8 +281,7 @@ FIRST_WORD = "first word after {time}"
 SPOKEN = "{speed} tokens/s"
 
 # Comparison
-COMPARE = "Compare"
-COMPARE_NOTE = "One question, every way of answering, side by side"
+COMPARE = "Compare answers"
 COMPARE_UNLEARNED = "Only the excerpt can answer until the book is being learned."
 COMPARE_PROGRESS = "{done} of {total} answers"
 COMPARE_WAITING = "waits for its turn"
@@ -246,6 +296,36 @@ REMOVE = "Remove this book"
 REMOVE_NOTE = "The file, everything learned from it and its chats are deleted from this machine."
 REMOVE_YES = "Remove it for good"
 REMOVED = "“{title}” was removed."
+
+# Settings
+SETTINGS = "Settings"
+MODEL_HEADING = "The model that reads and answers"
+MODEL = "Model"
+MODEL_SIZE = "Size"
+WINDOW = "sees {tokens} tokens at once"
+RUNS_ON = "Runs on"
+DEVICES = {"cpu": "the processor (CPU)", "cuda": "the graphics card (GPU)", "mps": "Apple silicon"}
+WHY = "Because"
+MODEL_NOW = "Now"
+MODEL_CHANGE = (
+    "Another model: start with LIFT_MODEL set to a name of `lift models`, or LIFT_PRECISION for "
+    "another precision. What was learned with one model stays with it."
+)
+STORAGE = "Storage"
+STORAGE_TOTAL = "{size} on this machine."
+STORAGE_MODELS = "{size} of it are models, which all books share."
+STORED_FILE = "book {size}"
+STORED_LEARNED = "learned {size}"
+STORED_IN = "Everything is kept in"
+FORGET = "Forget what was learned"
+FORGET_NOTE = "The adapter is deleted. The book and its chats stay; it can be learned again."
+FORGET_YES = "Forget it"
+FORGOTTEN = "What was learned of “{title}” is deleted."
+REMOVE_ALL = "Remove every book"
+REMOVE_ALL_NOTE = "All files, everything learned from them and all chats are deleted."
+REMOVE_ALL_YES = "Remove them all for good"
+PRIVACY = "Privacy"
+PRIVACY_NOTE = "Books, questions and what was learned stay on this machine; nothing is sent out."
 
 # Model
 MODEL_ABSENT = "the model will be fetched when it is first needed"
@@ -295,6 +375,22 @@ def page_range(first: str, last: str) -> str:
     if first == last:
         return PAGE_SHORT.format(first=first)
     return PAGES_SHORT.format(first=first, last=last)
+
+
+def size(count: float) -> str:
+    """Bytes as people say them: `420 KB`, `9.8 MB`, `1.2 GB`."""
+    for unit in ("KB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}" if 0 < count < 10 else f"{round(count)} {unit}"
+    return f"{count / 1000:.1f} GB"
+
+
+def weights(parameters: float) -> str:
+    """Weights of a model: `135 million weights`, `8.0 billion weights`."""
+    if parameters < 1e9:
+        return f"{round(parameters / 1e6)} million weights"
+    return f"{parameters / 1e9:.1f} billion weights"
 
 
 def percent(share: float) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lift_app.errors import CallerError, NotFound, UnreadableFile
+from lift_app.recording import Recording
 from lift_app.settings import Settings
 
 SEGMENTS = 40
@@ -60,6 +61,7 @@ class FakeReader:
         }
         self.halt = threading.Event()
         self.pages = FakePages(self)
+        self.recorded: Recording | None = None
 
     def add(
         self, path: Path, *, title: str | None = None, encoding: str | None = None
@@ -75,6 +77,33 @@ class FakeReader:
             if new:
                 self.shelf[ident] = _book(ident, path, text, title)
             return {**self._card(ident), **self._about(ident), "new": new}
+
+    def add_sample(self) -> dict[str, Any]:
+        return self.add(self.sample_book())
+
+    def recording(self, book: str) -> Recording | None:
+        return self.recorded if self._card(self._find(book))["learned"] else None
+
+    def forget(self, book: str) -> dict[str, Any]:
+        with self.lock:
+            self.jobs_by_book.pop(self._find(book), None)
+            return {"forgotten": ["adapter-1"], "title": book}
+
+    def storage(self) -> dict[str, Any]:
+        books = [
+            {
+                "id": card["id"],
+                "title": card["title"],
+                "file": 420_000,
+                "learned": 9_800_000 if card["learned"] else 0,
+            }
+            for card in self.books()
+        ]
+        return {"home": str(self.home), "books": books, "models": 269e6, "total": 280e6}
+
+    def models(self) -> list[dict[str, Any]]:
+        facts = {"parameters": 135e6, "window": 8192, "licence": "Apache-2.0", "note": ""}
+        return [{"name": "tiny", "title": "Tiny <1>", "chosen": True, **facts}]
 
     def sample_book(self) -> Path:
         path = self.home / "lamp_of_osk.md"
@@ -370,6 +399,8 @@ class FakeReader:
             "warnings": [],
             "seconds": 0.1,
             "estimated_minutes": self.seconds_a_lift / 60,
+            "minutes_by_recipe": {"quick": self.seconds_a_lift / 120, "standard": 2.0},
+            "memory_gb": 1.9,
             "estimate_reason": "261 tokens/s measured on this CPU.",
         }
         chapters = [{"title": title, "page": i + 1} for i, (title, _) in enumerate(content)]

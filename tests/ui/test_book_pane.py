@@ -120,6 +120,22 @@ def test_a_page_turns_quickly_after_the_first(window: Window) -> None:
     assert statistics.median(times) < 150
 
 
+def test_a_reader_in_a_hurry_stays_where_they_turned_to(window: Window) -> None:
+    page = window.page
+    expect(page.locator(".sheet img")).to_be_visible()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(30)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(1500)  # everything that was under way has come
+    shown = page.get_attribute(".leaf", "data-page")
+    expect(page.locator(".strip .cell[aria-current]")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".leaf")).to_have_attribute("data-page", shown)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".leaf")).to_have_attribute("data-page", str(int(shown) + 1))
+
+
 def test_pages_turn_by_key_number_and_contents(window: Window) -> None:
     page = window.page
     page.keyboard.press("ArrowRight")
@@ -182,7 +198,10 @@ def test_the_picture_is_for_the_room_alone(window: Window, room: Server) -> None
     assert "immutable" in own.headers["cache-control"]
     assert own.headers["cross-origin-resource-policy"] == "same-origin"
     assert httpx.get(address, headers={"sec-fetch-site": "cross-site"}).status_code == 403
-    for wrong in ("pages/none/1.jpg", address.replace("1.jpg", "999.jpg")):
+    leaf = address.replace("pages", "leaves").replace("1.jpg", "2?view=print")
+    assert 'data-page="2"' in httpx.get(leaf).text
+    assert httpx.get(leaf, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    for wrong in ("pages/none/1.jpg", "leaves/none/1", address.replace("1.jpg", "999.jpg")):
         assert httpx.get(wrong if wrong.startswith("http") else room.url + wrong).status_code == 404
 
 
