@@ -1,4 +1,4 @@
-"""Commands that measure: `lift bench sample`, `arms` and `citations`."""
+"""Commands that measure: `lift bench sample`, `arms`, `citations`; the papers' are in `suites`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lift_app.cli import suites
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.reader import Reader
@@ -16,6 +17,9 @@ from lift_app.settings import Settings
 @click.group("bench")
 def bench_command() -> None:
     """Measure answers and citations on this machine."""
+
+
+bench_command.add_command(suites.run_command)
 
 
 @bench_command.command("sample")
