@@ -19,7 +19,13 @@ def bench_command() -> None:
     """Measure answers and citations on this machine."""
 
 
-bench_command.add_command(suites.run_command)
+for command in (
+    suites.run_command,
+    suites.table_command,
+    suites.figure_command,
+    suites.check_command,
+):
+    bench_command.add_command(command)
 
 
 @bench_command.command("sample")

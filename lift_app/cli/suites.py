@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,13 @@ from lift_app.cli.output import (
     print_json,
     reports_errors,
 )
+from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+
+if TYPE_CHECKING:
+    from lift_app.bench.documents import BenchDocument
+    from lift_app.bench.judging.judge import Judge
 
 
 def size_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,8 +80,6 @@ def run_command(
     after an interruption, and repeats nothing.
     """
     from lift_app.bench.arms import TASKS, Plan
-    from lift_app.bench.judging.judge import Judge
-    from lift_app.bench.judging.models import find_judge
     from lift_app.bench.runs import lineup, summary
     from lift_app.bench.runs.run import run
     from lift_app.bench.suites.suite import load, shortest
@@ -89,14 +92,158 @@ def run_command(
         documents = shortest(found, limit=limit, questions=questions or None)
         values = changed_values(changes)
         plan = Plan(chosen, recipe or reader.settings.recipe, values, TASKS)
-        judges = (
-            Judge(find_judge(judge, reader), reader.settings.home / "verdicts.jsonl")
-            if judge
-            else None
+        result = run(
+            reader, documents, plan, suite=suite, progress=line.show, judge=_judge(judge, reader)
         )
-        result = run(reader, documents, plan, suite=suite, progress=line.show, judge=judges)
     line.end()
     show(result, summary.markdown(result), as_json)
+
+
+@click.command("table")
+@click.argument("number", type=int)
+@json_option
+@reports_errors
+def table_command(number: int, as_json: bool) -> None:
+    """Table 1 to 6 of the papers, with what was run here beside the published numbers."""
+    from lift_app.bench.tables.table import fill, markdown
+
+    filled = fill(number, bench_settings(None, None, None).home)
+    show(filled, markdown(filled), as_json)
+
+
+@click.command("figure")
+@click.argument("number", type=click.IntRange(3, 4))
+@click.option("--data", type=click.Path(path_type=Path), help="Essays and needles.json (figure 4).")
+@click.option("--lengths", help="Tokens of the inputs, commas between.")
+@click.option("--context", type=int, help="Tokens of head and tail; the setting by default.")
+@click.option(
+    "--out",
+    default="figures",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the data and the pictures.",
+)
+@recipe_options
+@json_option
+@reports_errors
+def figure_command(
+    number: int,
+    data: Path | None,
+    lengths: str | None,
+    context: int | None,
+    out: Path,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    as_json: bool,
+) -> None:
+    """Figure 3 (time and memory against length) or 4 (needles by length and true depth)."""
+    from lift_app.bench.figures import cost, drawing, needles, report
+    from lift_app.bench.suites import niah
+
+    close_on_sigterm()
+    line = StatusLine()
+    with Reader(bench_settings(model, start, context)) as reader:
+        plan: dict[str, Any] = {
+            "recipe": recipe or reader.settings.recipe,
+            "values": changed_values(changes),
+            "progress": line.show,
+        }
+        if number == 3:
+            result = cost.measure(reader, lengths=_numbers(lengths) or cost.LENGTHS, **plan)
+        else:
+            result = needles.measure(
+                reader,
+                niah.folder_of(data),
+                lengths=_numbers(lengths) or niah.LENGTHS,
+                depths=niah.DEPTHS,
+                count=token_counter(reader, line.show),
+                **plan,
+            )
+    line.end()
+    show(result, report.cost(result) if number == 3 else report.needles(result), as_json)
+    draw = drawing.draw_cost if number == 3 else drawing.draw_needles
+    for path in drawing.save(result, f"figure-{number}", out, draw):
+        note(path)
+
+
+@click.command("check")
+@click.argument("name", type=click.Choice(["overlap", "questions", "domains"]))
+@size_options
+@recipe_options
+@click.option("--judge", help="MODEL@URL of an OpenAI-compatible endpoint, or a model's name.")
+@json_option
+@reports_errors
+def check_command(
+    name: str,
+    data: Path,
+    limit: int | None,
+    questions: int,
+    context: int | None,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    judge: str | None,
+    as_json: bool,
+) -> None:
+    """How much segments must overlap, what synthetic questions bring, domains never seen.
+
+    overlap: tales (fairytaleqa) and articles (loogle). questions: tales. domains: every suite that
+    is in the folder.
+    """
+    from lift_app.bench.checks import domains, overlap
+    from lift_app.bench.checks import questions as written
+    from lift_app.bench.suites.suite import load, shortest
+
+    close_on_sigterm()
+    line = StatusLine()
+    settings = bench_settings(model, start, context)
+    most = questions or None
+    plan: dict[str, Any] = {
+        "recipe": recipe or settings.recipe,
+        "values": changed_values(changes),
+        "progress": line.show,
+    }
+    with Reader(settings) as reader:
+        count = token_counter(reader, line.show)
+        settings = reader.settings
+
+        def some(suite: str) -> list[BenchDocument]:
+            return shortest(load(suite, data, count), limit=limit or 2, questions=most)
+
+        if name == "overlap":
+            both = {"narrative": some("fairytaleqa"), "expository": some("loogle")}
+            result = overlap.run(reader, both, **plan)
+        elif name == "questions":
+            asked = _judge(judge, reader)
+            result = written.run(reader, some("fairytaleqa"), judge=asked, progress=line.show)
+    if name == "domains":
+        sizes: dict[str, Any] = {"limit": limit or 2, "questions": most, "count": count}
+        result = domains.run(settings, data, **sizes, **plan)
+    line.end()
+    told = {"overlap": overlap, "questions": written, "domains": domains}[name]
+    show(result, told.markdown(result), as_json)
+
+
+def _judge(spec: str | None, reader: Reader) -> Judge | None:
+    from lift_app.bench.judging.judge import Judge
+    from lift_app.bench.judging.models import find_judge
+
+    if spec is None:
+        return None
+    return Judge(find_judge(spec, reader), reader.settings.home / "verdicts.jsonl")
+
+
+def _numbers(text: str | None) -> list[int]:
+    try:
+        found = [int(one) for one in (text or "").split(",") if one.strip()]
+    except ValueError:
+        found = [0]
+    if any(number < 1 for number in found):
+        raise CallerError(f"Lengths are whole numbers with commas between, not {text!r}.")
+    return found
 
 
 def bench_settings(model: str | None, start: str | None, context: int | None) -> Settings:

@@ -22,9 +22,10 @@ from lift_app.bench.runs.summary import Scored
 
 PROMPTS = {
     form: (files(__package__) / f"{name}.txt").read_text(encoding="utf-8")
-    for form, name in (("short", "qa"), ("long", "summary"))
+    for form, name in (("short", "qa"), ("long", "summary"), ("written", "question"))
 }
-"""Form of the answer -> prompt; other forms need no judge."""
+"""Form of the answer -> prompt; other forms need no judge. `written` is a synthetic question with
+its answer, whose only reference is the passage."""
 RIGHT_F1 = 0.5
 """Token F1 from which on an answer counts as right, where the judge is compared with it."""
 
@@ -65,7 +66,7 @@ class Judge:
 
 
 def _verdict(form: str, said: str) -> float | None:
-    if form == "short":
+    if form != "long":
         word = re.search(r"\b(true|false)\b", said, re.IGNORECASE)
         return None if word is None else float(word[1].lower() == "true")
     number = re.search(r"\d+(?:\.\d+)?", said)

@@ -85,7 +85,7 @@ def run(
         **summarise(scored, plan.arms, pairs_of(plan.arms), found.lifts),
         "judge": agreement(judge, scored).to_json() if judge else None,
         "answers": {"new": found.new, "kept": found.reused},
-        "run": _describe(reader, plan, found),
+        "run": describe(reader, plan, found),
     }
     _write(reader, suite, result)
     return result
@@ -232,7 +232,7 @@ def _question_parts(one: Asked, arm: Arm, strength: float) -> list[Any]:
     return [asdict(question(one, arm, strength)), arm.adapter, one.form, one.answers, one.options]
 
 
-def _describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
+def describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
     """Machine, model, recipe, seed and versions of a run."""
     folder = find_local(reader.settings.model, reader.settings)
     if found.lifts:

@@ -62,6 +62,20 @@ class Haystack:
         return BenchDocument(asked.id, "Essays", self.text, (asked,))
 
 
+def folder_of(data: Path | None) -> Path:
+    """The folder with `needles.json`: the one that is given, or `niah` in it.
+
+    Raises:
+        CallerError: it is in neither.
+    """
+    if data is None:
+        raise CallerError("Name the folder with the essays and needles.json: --data DIR.")
+    folder = next((f for f in (data, data / "niah") if (f / "needles.json").is_file()), None)
+    if folder is None:
+        raise CallerError(f"There is no file {data / 'needles.json'}.")
+    return folder
+
+
 def read_needle(folder: Path) -> Needle:
     """The needle of a folder.
 

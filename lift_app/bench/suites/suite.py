@@ -71,8 +71,7 @@ def load(name: str, data: Path, count: Callable[[str], int]) -> list[BenchDocume
     if not data.exists():
         raise CallerError(f"There is no file or folder {data}.")
     if name == "niah":
-        folder = next((f for f in (data, data / "niah") if (f / "needles.json").is_file()), data)
-        return niah.documents(folder, count)
+        return niah.documents(niah.folder_of(data), count)
     suite = SUITES[name]
     found = [document for file in _files(suite, data) for document in suite.read(file)]
     documents = [document for document in _joined(found) if document.questions]
