@@ -22,7 +22,7 @@ from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
-from lift_app.bench.scores import best_f1
+from lift_app.bench.metrics.token_f1 import best_f1
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
 from lift_app.models.provision import find_local

@@ -17,6 +17,9 @@ from typing import Any
 from lift_app.errors import CallerError
 from lift_app.sft.corpus import parse_lines
 
+FORMS = ("short", "long", "order", "choice", "retrieval", "cloze", "needle")
+"""Forms of an answer; each has its metrics (`bench.metrics`) and its length (`bench.runs`)."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -25,7 +28,16 @@ class Asked:
     id: str
     question: str
     answers: tuple[str, ...]
-    gold: tuple[str, ...]
+    gold: tuple[str, ...] = ()
+    form: str = "short"
+    """One of `FORMS`."""
+    task: str = ""
+    """What it is reported under within its suite."""
+    options: tuple[str, ...] = ()
+    """Of a multiple choice; the right one is `answers[0]`."""
+    keys: tuple[str, ...] = ()
+    """Labels in their true order (`order`), words that must be said (`needle`), masks in the order
+    of `answers` (`cloze`)."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lift_app.answering.question import Question
-from lift_app.bench.scores import token_f1
+from lift_app.bench.metrics.token_f1 import token_f1
 
 if TYPE_CHECKING:
     from lift_app.answering.answer import Answer

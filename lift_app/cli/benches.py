@@ -1,4 +1,4 @@
-"""Commands that measure: `lift bench sample`, `arms`, `recipe` and `citations`."""
+"""Commands that measure: `sample`, `arms`, `recipe`, `citations`; the papers' are in `suites`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lift_app.cli import suites
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.cli.timings import answer_command, speed_command
@@ -19,8 +20,15 @@ def bench_command() -> None:
     """Measure answers, citations and speed on this machine."""
 
 
-bench_command.add_command(answer_command)
-bench_command.add_command(speed_command)
+for command in (
+    answer_command,
+    speed_command,
+    suites.run_command,
+    suites.table_command,
+    suites.figure_command,
+    suites.check_command,
+):
+    bench_command.add_command(command)
 
 
 @bench_command.command("sample")

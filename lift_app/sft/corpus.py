@@ -73,15 +73,29 @@ def parse_lines(file: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]
         CallerError: a line is no document; the message names the file and the line.
     """
     opened = gzip.open if file.suffix == ".gz" else open
-    # newline: texts hold form feeds and line separators, at which lines must not be split.
-    with opened(file, "rt", encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield parse(json.loads(line))
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise CallerError(
-                    f"{file.name}, line {number}, is no document: {error!r}."
-                ) from None
+    number = 0
+    try:
+        # newline: texts hold form feeds and line separators, at which lines must not be split.
+        with opened(file, "rt", encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                yield _parsed(file, number, line, parse)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise CallerError(f"{file}, line {number + 1}, cannot be read: {error}.") from None
+
+
+def _parsed(file: Path, number: int, line: str, parse: Callable[[dict[str, Any]], T]) -> T:
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError("it is not a JSON object")
+        return parse(row)
+    except json.JSONDecodeError as error:
+        why = f"it is not JSON ({error.msg} at column {error.colno})"
+    except KeyError as error:
+        why = f"the field {error} is missing"
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        why = str(error)
+    raise CallerError(f"{file}, line {number}, is no document: {why}.")
 
 
 def _document(row: Mapping[str, Any]) -> Document:

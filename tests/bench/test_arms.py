@@ -14,7 +14,7 @@ import pytest
 from lift_app.bench import arms, citations
 from lift_app.bench.documents import read_documents, sample_documents, some_questions
 from lift_app.bench.intervals import bootstrap, paired
-from lift_app.bench.scores import best_f1, token_f1
+from lift_app.bench.metrics.token_f1 import best_f1, token_f1
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings

@@ -1,0 +1,1 @@
+"""Checks that readers of the papers ask for: overlap, synthetic questions, domains."""

@@ -1,0 +1,1 @@
+"""Metrics: what an answer is worth beside the gold answers, one metric a file."""

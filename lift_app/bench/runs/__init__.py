@@ -1,0 +1,1 @@
+"""Runs: a suite asked in every arm, kept answer by answer, and summed up with intervals."""

@@ -1,0 +1,1 @@
+"""Suites: the papers' benchmarks as documents with questions, one loader a file."""
