@@ -25,7 +25,7 @@ from lift_app.lifting.recipe import resolve_recipe
 from lift_app.lifting.ribbon import Ribbons
 from lift_app.models.catalogue import split_start
 from lift_app.models.identity import ModelFolder
-from lift_app.models.provision import fetch_model, find_local
+from lift_app.models.provision import fetch_model, find_local, require_local
 from lift_app.models.starts import NONE, folder_of, reference
 from lift_app.pages import Pages
 from lift_app.reading import FileReader
@@ -407,15 +407,7 @@ class Reader:
         Raises:
             Busy: it is not here yet (code `model_missing`).
         """
-        model = model or self.settings.model
-        folder = find_local(model, self.settings)
-        if folder is None:
-            raise Busy(
-                f"The base model {model} is not on this machine yet. If the app is fetching it, "
-                "try again in a moment; otherwise run `lift models --fetch`.",
-                code="model_missing",
-            )
-        return folder
+        return require_local(model or self.settings.model, self.settings)
 
     def engine(self) -> Engine:
         """The engine of this process, for work that is neither a lift nor a question.

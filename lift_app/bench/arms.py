@@ -25,7 +25,7 @@ from lift_app.bench.machine import describe_run
 from lift_app.bench.metrics.token_f1 import best_f1
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
-from lift_app.models.provision import find_local
+from lift_app.models.provision import require_local
 from lift_app.models.starts import NONE
 from lift_app.reader import Reader
 from lift_app.template import TEMPLATE_VERSION
@@ -265,8 +265,7 @@ def _score(
     questions = [_question(asked, arm, strength, reader) for asked in document.questions]
     model = reader.reference(start=_start(arm))
     row = reader.library.books.get(book)
-    folder = find_local(model, reader.settings)
-    assert folder is not None  # a book was just lifted or asked with it
+    folder = require_local(model, reader.settings)
     of = _digest(
         [
             [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],

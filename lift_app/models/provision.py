@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lift_app.errors import CallerError, ModelUnavailable, Stopped
+from lift_app.errors import Busy, CallerError, ModelUnavailable, Stopped
 from lift_app.models.catalogue import (
     FolderSource,
     HubSource,
@@ -113,6 +113,22 @@ def find_local(ref: str, settings: Settings) -> ModelFolder | None:
     """
     found = find_present(find_model(ref), settings)
     return None if found is None else _with_start(found, ref, settings)
+
+
+def require_local(ref: str, settings: Settings) -> ModelFolder:
+    """The folder that a name, folder or hub id means.
+
+    Raises:
+        Busy: it is not on this machine yet (code `model_missing`).
+    """
+    folder = find_local(ref, settings)
+    if folder is None:
+        raise Busy(
+            f"The base model {ref} is not on this machine yet. If the app is fetching it, "
+            "try again in a moment; otherwise run `lift models --fetch`.",
+            code="model_missing",
+        )
+    return folder
 
 
 def find_present(entry: ModelEntry, settings: Settings) -> ModelFolder | None:

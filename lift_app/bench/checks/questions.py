@@ -146,7 +146,8 @@ def _work(host: Any, book: Any, document: BenchDocument) -> dict[str, Any]:
         tasks += writer.write(group, known)
     sampled = []
     for task in tasks:
-        closed, opened = (_losses(host, writer.rows([task], open_book=o))[0] for o in (False, True))
+        rows = writer.rows([task], 0)
+        closed, opened = (_losses(host, side)[0] for side in (rows.closed, rows.opened))
         extract = extracts[task.extract].text
         said = _say(host, book.title, ask(task.question, [extract]))
         sampled.append(
@@ -163,7 +164,7 @@ def _work(host: Any, book: Any, document: BenchDocument) -> dict[str, Any]:
     kinds = sorted({task.kind for task in tasks})
     nll = {"nothing": _gold(host, book.title, document.questions, None)}
     for kind in kinds:
-        _learn(host, writer.rows([t for t in tasks if t.kind == kind], open_book=False))
+        _learn(host, writer.rows([t for t in tasks if t.kind == kind], 0).closed)
         nll[kind] = _gold(host, book.title, document.questions, SLOT)
     return {"sampled": [asdict(one) for one in sampled], "nll": nll}
 
