@@ -28,8 +28,8 @@ class TaskRows:
     """The tasks with their extract in the context; at least one."""
     closed: tuple[Row, ...]
     """The same tasks without it."""
-    general: tuple[Row, ...] = ()
-    """Prompts that have nothing to do with the book; at least one where retention is wanted."""
+    general: tuple[tuple[Row, ...], ...] = ()
+    """Prompts that have nothing to do with the book, in groups that begin alike."""
 
 
 def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:
@@ -50,12 +50,12 @@ def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) 
     second = with_extract.row % 2 == 1
     asked_open = second if recipe.open_book and recipe.task_weight else torch.zeros_like(second)
     losses: list[tuple[float, Tensor]] = []
-    general = pack(rows.general, device) if rows.general and recipe.retention_weight else None
-    teaching = manners = None
-    if recipe.distillation_weight or recipe.retention_weight:
-        with host.disabled() as model:
+    general = [pack(group, device) for group in rows.general] if recipe.retention_weight else []
+    teaching = None
+    with host.disabled() as model:
+        if recipe.distillation_weight or recipe.retention_weight:
             teaching = teach(packed_logits(model, with_extract))
-            manners = teach(packed_logits(model, general)) if general is not None else None
+        kept = [(packed, teach(packed_logits(model, packed))) for packed in general]
     with host.training(slot) as model:
         if recipe.retention_weight or asked_open.any():
             logits = packed_logits(model, with_extract)
@@ -71,9 +71,9 @@ def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) 
                 losses.append((recipe.distillation_weight, divergence(logits, teaching)))
             if recipe.task_weight and not asked_open.all():
                 losses.append((recipe.task_weight, _labels(logits, without.targets)[~asked_open]))
-        if general is not None and manners is not None:
-            kept = divergence(packed_logits(model, general), manners)
-            losses.append((recipe.retention_weight, kept))
+        for packed, taught in kept:
+            away = divergence(packed_logits(model, packed), taught)
+            losses.append((recipe.retention_weight, away))
         total = sum((weight * values.mean() for weight, values in losses), torch.zeros(()))
         if losses:
             total.backward()

@@ -94,12 +94,14 @@ def held_out(extracts: Sequence[Extract], seed: int) -> list[Extract]:
 
 
 def _tasks(extracts: Sequence[Extract], seed: int) -> list[Task]:
-    return [
+    """Gaps to fill; what comes next, where the book has no names and numbers to leave out."""
+    tasks = [
         task
         for extract in extracts
         for task in plain_tasks(extract, None, random.Random(f"{seed}/probe/{extract.number}"))
-        if task.kind == "cloze"
     ]
+    gaps = [task for task in tasks if task.kind == "cloze"]
+    return gaps or [task for task in tasks if task.kind == "next"]
 
 
 def _asked(request: str, title: str | None = None) -> list[Message]:

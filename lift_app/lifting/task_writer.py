@@ -83,7 +83,7 @@ class TaskWriter:
         """What the tasks of group `group` put before the model."""
         opened, closed = (tuple(self._rows(tasks, open_book=o)) for o in (True, False))
         general = general_rows(self._host.base, self._seed, group)
-        return TaskRows(opened, closed, tuple(general))
+        return TaskRows(opened, closed, tuple(map(tuple, general)))
 
     def _rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
         """Prompts and answers of tasks, with the extract in the context or without."""

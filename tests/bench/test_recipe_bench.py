@@ -75,7 +75,9 @@ def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
     def questions(package: str, name: str) -> set[str]:
         data = json.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
         rows = data if isinstance(data, list) else data["general"]
-        return {row["question"] for row in rows}
+        reading = [] if isinstance(data, list) else data["reading"]
+        asked = [q for row in reading for q in row.get("questions", [row])]
+        return {row["question"] for row in [*rows, *asked]}
 
     kept = {prompt.messages[0]["content"] for prompt in harm.general_prompts()}
     assert kept == questions("lift_app.bench", "general.json")
