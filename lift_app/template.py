@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-TEMPLATE_VERSION = 2
-"""Part of an adapter's key. Raise it with every change of what a model reads."""
+TEMPLATE_VERSION = 3
+"""Part of an adapter's key. Raise it with every change of what a model reads, in a lift or an answer."""
 
 Message = dict[str, str]
 """`role` (`system`, `user`, `assistant`) and `content`."""

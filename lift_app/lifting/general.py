@@ -1,8 +1,8 @@
 """General prompts: what a lift is held to besides the book, so that it forgets nothing else.
 
 Small talk of all kinds, and short passages with questions that they answer or do not answer: how
-the base reads, declines and speaks is to stay. They come with the project, have nothing to do with any
-book, and are none of those that the probe or the benches measure harm by.
+the base reads, declines and speaks is to stay. They come with the project, have nothing to do with
+any book, and are none of those that the probe or the benches measure harm by.
 """
 
 from __future__ import annotations
