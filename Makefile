@@ -24,8 +24,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two workers: half of the tests wait for a browser, a child or a clock.
 test: check model
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files.
 soak: model
