@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 TEMPLATE_VERSION = 3
-"""Part of an adapter's key. Raise it with every change of what a model reads in lifts or answers."""
+"""Part of an adapter's key. Raise it with every change of what a model reads."""
 
 Message = dict[str, str]
 """`role` (`system`, `user`, `assistant`) and `content`."""
