@@ -63,7 +63,9 @@ def recipe_choices(recipes: list[dict[str, Any]], report: dict[str, Any]) -> lis
     choices = []
     for recipe in recipes:
         name = str(recipe["name"])
-        head = words.RECIPES.get(name, name)
+        if name not in words.RECIPES:
+            continue
+        head = words.RECIPES[name]
         if name in minutes:
             time = words.duration(60 * float(minutes[name]))
             head = words.RECIPE_TAKES.format(name=head, time=time)

@@ -141,8 +141,8 @@ RECIPES = {
     "quick": "Quick",
     "standard": "Standard",
     "deep": "Deep",
-    "paper": "As in the papers",
 }
+"""Recipes that are offered in the browser; the command line has all of them."""
 
 # Lift
 LIFT = "Learning"
@@ -195,8 +195,8 @@ CELL_UNKNOWN = "not learned"
 CELL_KNOWN = "known {percent} % (loss {loss})"
 PAGE_SHORT = "p. {first}"
 PAGES_SHORT = "pp. {first}–{last}"
-ANSWER_SAW = "The answer saw {percent} of the book;"
-ANSWER_REST = "the rest can only come from memory."
+ANSWER_SAW = "The answer saw {percent} of the book."
+ANSWER_SAW_REST = "The answer saw {percent} of the book; the rest can only come from memory."
 ANSWER_MEMORY = "The answer saw nothing of the book: it is all from memory."
 ANSWER_SAW_NOTHING = "The answer saw nothing of the book."
 SAW_HEAD = "beginning"
