@@ -308,8 +308,8 @@ DEVICES = {"cpu": "the processor (CPU)", "cuda": "the graphics card (GPU)", "mps
 WHY = "Because"
 MODEL_NOW = "Now"
 MODEL_CHANGE = (
-    "Another model: start with LIFT_MODEL set to a name of `lift models`, or LIFT_PRECISION for "
-    "another precision. What was learned with one model stays with it."
+    "Another model: start with LIFT_MODEL set to a name that “lift models” lists, or "
+    "LIFT_PRECISION for another precision. What was learned with one model stays with it."
 )
 STORAGE = "Storage"
 STORAGE_TOTAL = "{size} on this machine."
