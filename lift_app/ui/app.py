@@ -166,13 +166,14 @@ def _book(parts: Parts, reader: Reader) -> None:
     parts["sample"] = gr.Button(
         words.SAMPLE, visible=False, elem_id="sample", size="md", variant="primary"
     )
-    with gr.Accordion(words.LEARN, visible=False, elem_id="learn") as parts["learn"]:
+    with gr.Accordion(words.HOW_THOROUGH, visible=False, elem_id="learn") as parts["learn"]:
         recipes = recipe_choices(reader.recipes(), {})
         names = [name for _, name in recipes]
         parts["recipe"] = gr.Radio(
             recipes,
             value=reader.settings.recipe if reader.settings.recipe in names else names[0],
             label=words.HOW_THOROUGH,
+            show_label=False,
             elem_id="recipe",
         )
         parts["learn_button"] = gr.Button(words.LEARN, variant="primary", elem_id="learn-button")

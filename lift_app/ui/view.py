@@ -104,7 +104,7 @@ class View:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
         if seat.replay is not None and seat.replay.over:
-            seat.replay = None
+            seat.replay, seat.desk = None, False
         desk = seat.desk and seat.replay is None
         offer = book is not None and not active and desk
         again = bool(book and book.get("learned"))
@@ -114,7 +114,8 @@ class View:
         estimate = estimate_html(report) if offer and not again else ""
         choices = recipe_choices(self._reader.recipes(), report)
         label = words.LEARN_AGAIN if again else words.LEARN
-        learn = gr.update(visible=offer, label=label, open=not again)
+        head = words.LEARN_AGAIN if again else words.HOW_THOROUGH
+        learn = gr.update(visible=offer, label=head, open=not again)
         button = gr.update(value=label, variant="secondary" if again else "primary")
         return {
             "about": seat.news("about", *_same(about)),
