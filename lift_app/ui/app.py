@@ -19,6 +19,7 @@ from lift_app.ui import api, security, words
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
+from lift_app.ui.report import recipe_choices
 from lift_app.ui.room import Room
 from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
@@ -185,16 +186,18 @@ def _book(parts: Parts, reader: Reader) -> None:
     parts["sample"] = gr.Button(
         words.SAMPLE, visible=False, elem_id="sample", size="md", variant="primary"
     )
-    with gr.Accordion(words.LEARN, visible=False, elem_id="learn") as parts["learn"]:
-        names = [str(recipe["name"]) for recipe in reader.recipes()]
+    with gr.Accordion(words.HOW_THOROUGH, visible=False, elem_id="learn") as parts["learn"]:
+        recipes = recipe_choices(reader.recipes(), {})
+        names = [name for _, name in recipes]
         parts["recipe"] = gr.Radio(
-            [(name, name) for name in names],
+            recipes,
             value=reader.settings.recipe if reader.settings.recipe in names else names[0],
             label=words.HOW_THOROUGH,
+            show_label=False,
             elem_id="recipe",
         )
-        parts["estimate"] = _html("", elem_id="estimate")
         parts["learn_button"] = gr.Button(words.LEARN, variant="primary", elem_id="learn-button")
+        parts["estimate"] = _html("", elem_id="estimate")
     parts["lift"] = _html("", elem_id="lift")
     with gr.Row(visible=False, elem_id="controls") as parts["controls"]:
         parts["pause"] = gr.Button(words.PAUSE, size="sm", elem_id="pause")

@@ -5,7 +5,7 @@
   let trigger = null;
   let acts = 0;
 
-  const narrow = () => window.matchMedia("(max-width: 820px)").matches;
+  const narrow = () => window.matchMedia("(max-width: 1000px)").matches; // not all panes fit
 
   // Acts may overtake each other on their way; their order tells the server which is the last.
   function send(data) {

@@ -30,13 +30,13 @@ def report_html(book: dict[str, Any], *, opened: bool = True) -> str:
     """
     report = book.get("report") or {}
     pages = int(book.get("pages") or report.get("pages") or 0)
-    tokens = words.count(int(book.get("tokens") or 0), "token", words.TOKENS)
+    tokens = words.count(int(book.get("tokens") or 0), words.TOKEN_ONE, words.TOKENS)
     if not book.get("tokens_exact", True):
-        tokens = f"about {tokens}"
+        tokens = words.ABOUT.format(number=tokens)
     facts = [
         _language(report),
         words.count(pages, words.PAGE_ONE, words.PAGES),
-        words.count(int(book.get("words") or 0), "word", words.WORDS),
+        words.count(int(book.get("words") or 0), words.WORD_ONE, words.WORDS),
         tokens,
     ]
     author = f'<p class="author">{escape(words.BY.format(author=book["author"]))}</p>'
@@ -63,7 +63,9 @@ def recipe_choices(recipes: list[dict[str, Any]], report: dict[str, Any]) -> lis
     choices = []
     for recipe in recipes:
         name = str(recipe["name"])
-        head = words.RECIPES.get(name, name)
+        if name not in words.RECIPES:
+            continue
+        head = words.RECIPES[name]
         if name in minutes:
             time = words.duration(60 * float(minutes[name]))
             head = words.RECIPE_TAKES.format(name=head, time=time)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from lift_app.ui import words
@@ -44,7 +45,7 @@ def shelf_html(books: list[dict[str, Any]], selected: str | None) -> str:
 
 def _spine(book: dict[str, Any], selected: str | None) -> str:
     css, state, percent = state_of(book)
-    colour = sum(str(book["id"]).encode()) % SPINES
+    colour = zlib.crc32(str(book["id"]).encode()) % SPINES
     current = ' aria-current="true"' if book["id"] == selected else ""
     bar = "" if percent is None else f'<span class="thin"><i style="width:{percent}%"></i></span>'
     return (

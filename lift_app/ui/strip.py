@@ -156,13 +156,12 @@ def _legend(
     if answer.get("citations"):
         keys += f'<span class="key pin">{escape(words.SAW_CITED)}</span>'
     share = min(1.0, sum(saw.values()) / total)
-    said = words.ANSWER_SAW.format(percent=words.percent(share)) if any(saw.values()) else ""
-    rest = ""
-    if answer.get("adapter"):
-        rest = words.ANSWER_REST if any(saw.values()) else words.ANSWER_MEMORY
-    elif not any(saw.values()):
-        said = words.ANSWER_SAW_NOTHING
-    text = " ".join(part for part in (said, rest) if part)
+    remembers = bool(answer.get("adapter"))
+    if any(saw.values()):
+        said = words.ANSWER_SAW_REST if remembers else words.ANSWER_SAW
+    else:
+        said = words.ANSWER_MEMORY if remembers else words.ANSWER_SAW_NOTHING
+    text = said.format(percent=words.percent(share))
     return (
         f'<p class="legend"><span class="answer">{escape(text)}</span>{keys}'
         f"<span>{escape(left)}</span></p>"

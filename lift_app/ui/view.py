@@ -84,6 +84,7 @@ class View:
             changes["shelf"] = seat.news("shelf", *_same(shelf_html(books, seat.book)))
             changes["preferences"] = self._preferences(seat, books)
             changes["sample"] = seat.news("sample", not books, gr.update(visible=not books))
+            changes["steps"] = self._steps(seat, book if len(books) == 1 else None)
             changes.update(self._middle(seat, book, status))
             changes.update(self._talk(seat, book, status))
             return [changes[part] for part in PARTS]
@@ -103,7 +104,7 @@ class View:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
         if seat.replay is not None and seat.replay.over:
-            seat.replay = None
+            seat.replay, seat.desk = None, False
         desk = seat.desk and seat.replay is None
         offer = book is not None and not active and desk
         again = bool(book and book.get("learned"))
@@ -113,16 +114,10 @@ class View:
         estimate = estimate_html(report) if offer and not again else ""
         choices = recipe_choices(self._reader.recipes(), report)
         label = words.LEARN_AGAIN if again else words.LEARN
-        learn = gr.update(visible=offer, label=label, open=not again)
+        head = words.LEARN_AGAIN if again else words.HOW_THOROUGH
+        learn = gr.update(visible=offer, label=head, open=not again)
         button = gr.update(value=label, variant="secondary" if again else "primary")
-        steps = steps_html(
-            book if seat.steps else None,
-            asked=bool(seat.chat),
-            recorded=seat.recording is not None,
-            replayed=seat.replayed,
-        )
         return {
-            "steps": seat.news("steps", *_same(steps)),
             "about": seat.news("about", *_same(about)),
             "learn": seat.news("learn", (seat.book, offer, again), learn),
             "recipe": seat.news("recipe", choices, gr.update(choices=choices)),
@@ -138,6 +133,16 @@ class View:
             "strip": self._strip(seat, _learned(book)),
             "remove": seat.news("remove", removable, gr.update(visible=removable)),
         }
+
+    def _steps(self, seat: Seat, book: dict[str, Any] | None) -> Any:
+        """The first steps, while the first book is the only one and nothing was asked yet."""
+        steps = steps_html(
+            book if seat.steps else None,
+            asked=bool(seat.chat) or seat.answering,
+            recorded=seat.recording is not None,
+            replayed=seat.replayed,
+        )
+        return seat.news("steps", *_same(steps))
 
     def _found(self, seat: Seat) -> Any:
         note = f'<p class="trouble" role="alert">{escape(seat.note)}</p>' if seat.note else ""

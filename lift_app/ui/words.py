@@ -73,8 +73,11 @@ REPLAY_MACHINE = "Recorded with: {machine}"
 DESK = "About and learning"
 PAGES = "pages"
 PAGE_ONE = "page"
+WORD_ONE = "word"
 WORDS = "words"
+TOKEN_ONE = "token"
 TOKENS = "tokens"
+ABOUT = "about {number}"
 FOUND = "What I found in the file"
 FORMAT = "Format"
 LANGUAGE = "Language"
@@ -141,8 +144,8 @@ RECIPES = {
     "quick": "Quick",
     "standard": "Standard",
     "deep": "Deep",
-    "paper": "As in the papers",
 }
+"""Recipes that are offered in the browser; the command line has all of them."""
 
 # Lift
 LIFT = "Learning"
@@ -195,8 +198,8 @@ CELL_UNKNOWN = "not learned"
 CELL_KNOWN = "known {percent} % (loss {loss})"
 PAGE_SHORT = "p. {first}"
 PAGES_SHORT = "pp. {first}–{last}"
-ANSWER_SAW = "The answer saw {percent} of the book;"
-ANSWER_REST = "the rest can only come from memory."
+ANSWER_SAW = "The answer saw {percent} of the book."
+ANSWER_SAW_REST = "The answer saw {percent} of the book; the rest can only come from memory."
 ANSWER_MEMORY = "The answer saw nothing of the book: it is all from memory."
 ANSWER_SAW_NOTHING = "The answer saw nothing of the book."
 SAW_HEAD = "beginning"
@@ -308,8 +311,8 @@ DEVICES = {"cpu": "the processor (CPU)", "cuda": "the graphics card (GPU)", "mps
 WHY = "Because"
 MODEL_NOW = "Now"
 MODEL_CHANGE = (
-    "Another model: start with LIFT_MODEL set to a name of `lift models`, or LIFT_PRECISION for "
-    "another precision. What was learned with one model stays with it."
+    "Another model: start with LIFT_MODEL set to a name that “lift models” lists, or "
+    "LIFT_PRECISION for another precision. What was learned with one model stays with it."
 )
 STORAGE = "Storage"
 STORAGE_TOTAL = "{size} on this machine."
@@ -320,7 +323,6 @@ STORED_IN = "Everything is kept in"
 FORGET = "Forget what was learned"
 FORGET_NOTE = "The adapter is deleted. The book and its chats stay; it can be learned again."
 FORGET_YES = "Forget it"
-FORGOTTEN = "What was learned of “{title}” is deleted."
 REMOVE_ALL = "Remove every book"
 REMOVE_ALL_NOTE = "All files, everything learned from them and all chats are deleted."
 REMOVE_ALL_YES = "Remove them all for good"

@@ -15,6 +15,14 @@ from lift_app.ui.seat import Seat
 from lift_app.ui.view import PARTS
 
 
+@pytest.fixture(scope="session", autouse=True)
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uploads to rooms of this process go to the tests' own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        yield
+
+
 @pytest.fixture
 def fake(tmp_path: Path) -> FakeReader:
     return FakeReader(tmp_path / "fake", pace=0)

@@ -1,4 +1,8 @@
-"""A server of the reading room in a process of its own, as the browser and API tests need it."""
+"""A server of the reading room, as the browser and API tests need it.
+
+In a process of its own where a test restarts it or needs the model; else in a thread of this one,
+which is there ten times sooner.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from lift_app.settings import Settings
+from lift_app.ui.app import serve
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -59,6 +66,27 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def opened(reader: object, folder: Path) -> str:
+    """Open the reading room over a Reader in this process; gives its address.
+
+    It stays open until the tests are over: nothing of it is kept but what is in `folder`.
+    """
+    ready: queue.SimpleQueue[str] = queue.SimpleQueue()
+    settings = Settings(home=folder, port=0, max_file_mb=1)
+
+    def work() -> None:
+        try:
+            serve(reader, settings, on_ready=ready.put)  # type: ignore[arg-type]
+        except BaseException as error:
+            ready.put(f"failed: {error!r}")
+
+    threading.Thread(target=work, daemon=True).start()
+    url = ready.get(timeout=START_SECONDS)
+    if not url.startswith("http"):
+        pytest.fail(f"the room did not open: {url}")
+    return url
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 from browsing import Window, ask, chromium, expect, read_sample
-from serving import HERE, Server, running
+from fake_reader import FakeReader
+from serving import opened
 
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 pytestmark = pytest.mark.browser
@@ -20,11 +20,9 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     home = tmp_path_factory.mktemp("access")
-    command = [sys.executable, str(HERE / "fake_server.py"), str(home / "fake"), "60"]
-    with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
-        yield server
+    return opened(FakeReader(home / "fake", seconds_a_lift=60), home)
 
 
 def serious(window: Window) -> list[str]:
@@ -37,13 +35,13 @@ def serious(window: Window) -> list[str]:
     ]
 
 
-def test_axe_finds_nothing_serious(browser: object, room: Server) -> None:
+def test_axe_finds_nothing_serious(browser: object, url: str) -> None:
     window = Window(browser)
     page = window.page
-    page.goto(room.url)
+    page.goto(url)
     expect(page.locator(".welcome")).to_be_visible()
     found = {"empty": serious(window)}
-    read_sample(window, room.url)
+    read_sample(window, url)
     found["added"] = serious(window)
     page.click("#learn-button")
     expect(page.locator(".progress-line")).to_contain_text("step")
@@ -54,21 +52,27 @@ def test_axe_finds_nothing_serious(browser: object, room: Server) -> None:
     page.fill(".finder input", "bell")
     page.press(".finder input", "Enter")
     expect(page.locator(".found li").first).to_be_visible()
-    page.click("#more button")
     page.click("#compare-button")
     expect(page.locator(".compare .said").first).to_be_visible()
     expect(page.locator("#send")).to_be_visible()
     found["reading"] = serious(window)
     page.click(".theme")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(300)
     found["other theme"] = serious(window)
+    page.click(".gear")
+    expect(page.locator(".preferences")).to_be_visible()
+    page.click(".sure summary")
+    found["settings, other theme"] = serious(window)
+    page.click(".theme")
+    page.wait_for_timeout(300)
+    found["settings"] = serious(window)
     assert {state: issues for state, issues in found.items() if issues} == {}
 
 
-def test_the_story_by_keyboard_alone(browser: object, room: Server) -> None:
+def test_the_story_by_keyboard_alone(browser: object, url: str) -> None:
     window = Window(browser)
     page = window.page
-    page.goto(room.url)
+    page.goto(url)
     expect(page.locator("#question textarea")).to_be_visible()
 
     def tab_to(selector: str) -> None:

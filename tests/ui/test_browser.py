@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from browsing import Window, ask, chromium, expect, read_sample, start_learning
-from serving import HERE, Server, running
+from fake_reader import FakeReader
+from serving import opened
 
 pytestmark = pytest.mark.browser
 
@@ -21,19 +21,17 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Server]:
+def url(tmp_path: Path) -> str:
     """A fresh room over the fake Reader, whose lift takes a minute."""
-    command = [sys.executable, str(HERE / "fake_server.py"), str(tmp_path / "fake"), "60"]
-    with running(command, {"GRADIO_TEMP_DIR": str(tmp_path / "uploads")}) as server:
-        yield server
+    return opened(FakeReader(tmp_path / "fake", seconds_a_lift=60), tmp_path)
 
 
-def test_the_story_of_a_reader(browser, room: Server) -> None:
+def test_the_story_of_a_reader(browser, url: str) -> None:
     window = Window(browser)
     page = window.page
-    read_sample(window, room.url)
+    read_sample(window, url)
     expect(page.locator(".spine")).to_contain_text("not learned")
-    expect(page.locator("#arm input")).to_have_count(1)
+    expect(page.locator("#arm input")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
 
     start_learning(window)
@@ -43,7 +41,7 @@ def test_the_story_of_a_reader(browser, room: Server) -> None:
     expect(page.locator(".progress-line")).to_be_visible()
     assert window.percent() >= before
     second = Window(browser)
-    second.page.goto(room.url)
+    second.page.goto(url)
     expect(second.page.locator(".progress-line")).to_be_visible()
     assert abs(second.percent() - window.percent()) <= 10
 
@@ -66,12 +64,12 @@ def test_the_story_of_a_reader(browser, room: Server) -> None:
     page.click("#cancel")
     expect(page.locator("#learn-button")).to_be_visible()
 
-    host = urlsplit(room.url).netloc
+    host = urlsplit(url).netloc
     assert window.hosts == second.hosts == {host}
     assert window.errors == second.errors == []
 
 
-def test_a_book_cannot_act_in_the_page(browser, room: Server, tmp_path: Path) -> None:
+def test_a_book_cannot_act_in_the_page(browser, url: str, tmp_path: Path) -> None:
     evil = (
         "<img src='http://example.invalid/a.png' onerror='window.hacked=1'> "
         "![x](http://example.invalid/b.png) <script>window.hacked=1</script> and the key is blue."
@@ -79,7 +77,7 @@ def test_a_book_cannot_act_in_the_page(browser, room: Server, tmp_path: Path) ->
     file = tmp_path / "evil.txt"
     file.write_text(evil)
     window = Window(browser)
-    window.page.goto(room.url)
+    window.page.goto(url)
     expect(window.page.locator(".welcome")).to_be_visible()
     window.page.set_input_files("#drop input[type=file]", file)
     expect(window.page.locator(".leaf .text")).to_contain_text("<script>")
@@ -88,28 +86,28 @@ def test_a_book_cannot_act_in_the_page(browser, room: Server, tmp_path: Path) ->
     expect(window.page.locator("mark")).to_be_visible()
     assert window.page.evaluate("window.hacked") is None
     assert window.page.locator("#chat img, .leaf img").count() == 0
-    assert window.hosts == {urlsplit(room.url).netloc}
+    assert window.hosts == {urlsplit(url).netloc}
 
 
 def test_an_unreadable_file_is_told_in_the_page(
     browser,
-    room: Server,
+    url: str,
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "empty.txt"
     file.write_text("\n")
     window = Window(browser)
-    window.page.goto(room.url)
+    window.page.goto(url)
     expect(window.page.locator(".welcome")).to_be_visible()
     window.page.set_input_files("#drop input[type=file]", file)
     expect(window.page.locator("#notice [role=alert]")).to_contain_text("empty.txt is empty")
     assert "Traceback" not in window.page.content()
 
 
-def test_a_phone_shows_one_pane_at_a_time(browser, room: Server) -> None:
+def test_a_phone_shows_one_pane_at_a_time(browser, url: str) -> None:
     window = Window(browser, 390, 844)
     page = window.page
-    read_sample(window, room.url)
+    read_sample(window, url)
     ask_pane, book_pane = page.locator("#chat-pane"), page.locator("#book-pane")
     expect(ask_pane).to_be_hidden()
     page.click("#panes [data-pane=chat]")
@@ -122,10 +120,10 @@ def test_a_phone_shows_one_pane_at_a_time(browser, room: Server) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_strip_leads_through_the_book(browser, room: Server) -> None:
+def test_the_strip_leads_through_the_book(browser, url: str) -> None:
     window = Window(browser)
     page = window.page
-    read_sample(window, room.url)
+    read_sample(window, url)
     cells = page.locator(".strip .cell")
     expect(cells).to_have_count(40)
     start_learning(window)
@@ -146,10 +144,10 @@ def test_the_strip_leads_through_the_book(browser, room: Server) -> None:
     assert window.errors == []
 
 
-def test_the_focus_stays_on_the_button_that_turned_the_page(browser, room: Server) -> None:
+def test_the_focus_stays_on_the_button_that_turned_the_page(browser, url: str) -> None:
     window = Window(browser)
     page = window.page
-    read_sample(window, room.url)
+    read_sample(window, url)
     page.locator(".turner [aria-label='Next page']").first.focus()
     for number in ("2", "3"):
         page.keyboard.press("Enter")
@@ -161,9 +159,9 @@ def test_the_focus_stays_on_the_button_that_turned_the_page(browser, room: Serve
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Previous page"
 
 
-def test_the_theme_is_remembered(browser, room: Server) -> None:
+def test_the_theme_is_remembered(browser, url: str) -> None:
     window = Window(browser)
-    window.page.goto(room.url)
+    window.page.goto(url)
     dark = "document.body.classList.contains('dark')"
     expect(window.page.locator(".welcome")).to_be_visible()
     before = window.page.evaluate(dark)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from browsing import Window, ask, chromium, expect, read_sample, shoot
-from serving import HERE, Server, running
+from fake_reader import FakeReader
+from serving import HERE, opened, running
 
 pytestmark = pytest.mark.browser
 
@@ -19,17 +20,15 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def learned(tmp_path: Path) -> Iterator[Server]:
+def learned(tmp_path: Path) -> str:
     """A room over the fake Reader, whose lift is done in a second."""
-    command = [sys.executable, str(HERE / "fake_server.py"), str(tmp_path / "fake"), "1"]
-    with running(command, {"GRADIO_TEMP_DIR": str(tmp_path / "uploads")}) as server:
-        yield server
+    return opened(FakeReader(tmp_path / "fake", seconds_a_lift=1), tmp_path)
 
 
-def test_a_reader_asks_compares_and_keeps_the_talk(browser: object, learned: Server) -> None:
+def test_a_reader_asks_compares_and_keeps_the_talk(browser: object, learned: str) -> None:
     window = Window(browser)
     page = window.page
-    read_sample(window, learned.url)
+    read_sample(window, learned)
     page.click("#learn-button")
     expect(page.locator(".spine")).to_contain_text("learned")
     expect(page.locator("#arm input")).to_have_count(3)
@@ -44,7 +43,6 @@ def test_a_reader_asks_compares_and_keeps_the_talk(browser: object, learned: Ser
     expect(page.locator("#chat a.cite")).to_have_count(1)
     expect(page.locator("#send")).to_be_visible()
 
-    page.click("#more button")
     page.click("#compare-button")
     expect(page.locator(".compare .said")).to_have_count(6)
     expect(page.locator(".compare article[aria-busy]")).to_have_count(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -217,3 +218,18 @@ def test_times_as_people_say_them(seconds: float, said: str) -> None:
 def test_page_ranges() -> None:
     assert words.ranges([2, 5, 6, 7, 12]) == "2, 5–7, 12"
     assert words.ranges(list(range(1, 40, 2))).endswith("and 12 more")
+
+
+def test_every_string_is_in_one_file_and_used() -> None:
+    folder = Path(words.__file__).parent
+    sources = {path.name: path.read_text() for path in folder.glob("*.py")}
+    everything = "".join(text for name, text in sources.items() if name != "words.py")
+    own = sources["words.py"]
+    for name in re.findall(r"^([A-Z][A-Z_]+) =", own, re.MULTILINE):
+        used = f"words.{name}" in everything or len(re.findall(rf"\b{name}\b", own)) > 1
+        assert used, f"nothing says {name}"
+    # What the browser's own scripts and the pieces of HTML say comes from there, too.
+    shown = re.compile(r">[A-Za-z]{3,}[^<{\n]*</|(?:aria-label|title|placeholder)=\"[^{\"]*[a-z]")
+    for path in (*folder.glob("*.js"), *folder.glob("*.html"), *folder.glob("*.py")):
+        found = shown.findall(path.read_text())
+        assert found == [], f"{path.name} says {found}"
