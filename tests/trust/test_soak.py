@@ -1,8 +1,9 @@
-"""Mixed work of several visitors for a long time: nothing lost, nothing mixed up, nothing grows.
+"""Mixed work of several visitors: nothing lost, nothing mixed up, nothing grows, nothing leaves.
 
 The real app with a tiny model in a process of its own. Visitors add, learn, ask, look and delete,
 each with a book that stays, whose words must be found to the end. In the long run the process is
-killed at random moments, and goes on. `make soak` runs it for an hour.
+killed at random moments, and goes on; every process reports which addresses it uses. `make soak`
+runs it for an hour.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,7 +24,7 @@ import pytest
 from whole_reading import assert_sound
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ui"))
-from serving import Server
+from serving import HERE, ROOT, Server
 from visiting import Guest, Refused
 
 from lift_app.settings import Settings
@@ -39,6 +41,21 @@ MOST_GROWTH_MB = 150
 MARKERS = ("ZANZIBRON", "QUORVATEL", "MELDRAVIN", "OSTREPHAX")
 
 
+SPY = """
+import sys
+LOG = {log!r}
+def spy(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        where = arguments[0] if event.endswith(("info", "name")) else arguments[1]
+        with open(LOG, "a") as log:
+            log.write(f"{{event}} {{where!r}}\\n")
+with open(LOG, "a") as log:
+    log.write("begun " + " ".join(sys.orig_argv[1:6]) + "\\n")
+sys.addaudithook(spy)
+"""
+"""Python imports this first, in the app and in every process that it starts."""
+
+
 class App:
     """The server, started again after each kill on the same port and home."""
 
@@ -47,7 +64,12 @@ class App:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
+        self.log = home / "log.txt"
+        (home / "spy").mkdir()
+        (home / "spy" / "sitecustomize.py").write_text(SPY.format(log=str(self.log)))
         self.environment = {
+            "PYTHONPATH": f"{home / 'spy'}:{ROOT}:{HERE}",
+            "HF_HUB_OFFLINE": "0",  # what is not asked for need not be forbidden
             "LIFT_HOME": str(home),
             "LIFT_MODEL": str(model),
             "LIFT_PORT": str(self.port),
@@ -155,10 +177,31 @@ class Life:
         self.spare.pop(0)
 
 
-@pytest.mark.timeout(SECONDS * 2 + 600)
-def test_mixed_work_of_several_visitors(tmp_path: Path, tiny_model: Path) -> None:
-    home = tmp_path / "soak"
-    home.mkdir()
+@dataclass
+class Outcome:
+    """What came of all the work.
+
+    Attributes:
+        done: what the visitors did, by verb.
+        faults: what was lost, mixed up or broken.
+        levels: memory in MB, open files and threads of the app, every few seconds.
+        kills: how often it was killed.
+        said: what its processes told of themselves and of the addresses that they used.
+        home: its library.
+    """
+
+    done: Counter[str]
+    faults: list[str]
+    levels: list[tuple[float, int, int]]
+    kills: int
+    said: list[str]
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Outcome:
+    """The work itself."""
+    home = tmp_path_factory.mktemp("soak")
     app = App(home, tiny_model)
     stop = threading.Event()
     lives = [Life(app, marker, seed) for seed, marker in enumerate(MARKERS[:VISITORS])]
@@ -183,19 +226,39 @@ def test_mixed_work_of_several_visitors(tmp_path: Path, tiny_model: Path) -> Non
         for thread in threads:
             thread.join(120)
         levels.append(app.measure())
-    done: Counter[str] = sum((life.done for life in lives), Counter())
-    faults = [fault for life in lives for fault in life.faults]
     for life in lives:
         life.look()
         life.ask()
-        faults += life.faults
     app.server.stop()
-    warm, last = levels[len(levels) // 3], levels[-1]
-    print(f"{SECONDS:.0f} s, {VISITORS} visitors, {kills} kills, {dict(done)}; memory", end=" ")
-    print(f"{warm[0]:.0f} -> {last[0]:.0f} MB, open files {warm[1]} -> {last[1]}, threads", end=" ")
-    print(f"{warm[2]} -> {last[2]}; losses and mix-ups: {len(faults)}")
-    assert faults == []
-    assert all(done[verb] > 0 for verb in ("ask", "look", "add"))
+    done: Counter[str] = sum((life.done for life in lives), Counter())
+    faults = [fault for life in lives for fault in life.faults]
+    said = app.log.read_text().splitlines()
+    return Outcome(done, faults, levels, kills, said, home)
+
+
+@pytest.mark.timeout(SECONDS * 2 + 600)
+def test_nothing_is_lost_or_mixed_up(outcome: Outcome) -> None:
+    warm, last = outcome.levels[len(outcome.levels) // 3], outcome.levels[-1]
+    print(
+        f"{SECONDS:.0f} s, {VISITORS} visitors, {outcome.kills} kills, {dict(outcome.done)}; "
+        f"memory {warm[0]:.0f} -> {last[0]:.0f} MB, open files {warm[1]} -> {last[1]}, "
+        f"threads {warm[2]} -> {last[2]}; losses and mix-ups: {len(outcome.faults)}"
+    )
+    assert outcome.faults == []
+    assert all(outcome.done[verb] > 0 for verb in ("ask", "look", "add", "learn", "remove"))
+    assert_sound(Settings(home=outcome.home))
+
+
+def test_nothing_grows(outcome: Outcome) -> None:
+    warm, last = outcome.levels[len(outcome.levels) // 3], outcome.levels[-1]
     assert last[0] - warm[0] < MOST_GROWTH_MB
     assert last[1] < warm[1] + 60 and last[2] < warm[2] + 60
-    assert_sound(Settings(home=home))
+
+
+def test_nothing_leaves_the_machine(outcome: Outcome) -> None:
+    begun = [line for line in outcome.said if line.startswith("begun")]
+    used = [line for line in outcome.said if not line.startswith("begun")]
+    assert any("soak_server" in line for line in begun) and used
+    assert any("lift_app.reading.child" in line for line in begun)  # it is watched, too
+    own = ("'127.0.0.1'", "'localhost'", "'::1'", "'0.0.0.0'")
+    assert [line for line in used if not any(name in line for name in own)] == []
