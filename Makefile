@@ -28,9 +28,12 @@ check: install
 test: check model
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files.
+# The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files, and
+# mixed work of several visitors for an hour: `make soak MINUTES=10` for less of that.
+MINUTES ?= 60
+
 soak: model
-	LIFT_SOAK=$$(date +%s) $(BIN)/python -m pytest -s -v --timeout 7200 \
+	LIFT_SOAK=$$(date +%s) LIFT_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s -v --timeout 7200 \
 		-m 'faults or hostile or isolation'
 
 screenshots: model

@@ -87,6 +87,7 @@ class LiftJob:
             trainer.load_state(saved["trainer"])
             self._trained_seconds = saved["seconds"]
             self._trained_tokens = saved["tokens"]
+        self._require_room()
         self.trainer = trainer
         self._begin_tasks(book, recipe, saved)
         self._saved_at = time.monotonic()
@@ -123,6 +124,14 @@ class LiftJob:
             yield
         self._publish(memory.segment_losses())
         self._finish()
+
+    def _require_room(self) -> None:
+        """For the last checkpoint, the one that replaces it, and the adapter.
+
+        A checkpoint holds the weights, two moments of each, and the best weights so far.
+        """
+        weights = sum(tensor.numel() * 4 for tensor in self._host.parameters(SLOT))
+        folders.require_room(self._settings.home, 9 * weights, "The book cannot be learned")
 
     def _begin_tasks(self, book: Book, recipe: Recipe, saved: dict[str, Any] | None) -> None:
         """Guard and auxiliary tasks, as they were before a kill."""

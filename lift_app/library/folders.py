@@ -8,6 +8,7 @@ nothing about what the folders hold.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
@@ -19,6 +20,8 @@ from lift_app.library import effects
 
 TEMPORARY = ".tmp-"
 """Names that begin like this belong to no row and may be swept."""
+RESERVE_BYTES = 50 * 2**20
+"""What is left free on a disk: SQLite and the rest of the machine need some."""
 _BLOCK = 1 << 20
 
 
@@ -44,6 +47,29 @@ def explained(what: str) -> Iterator[None]:
             "check the disk's free space and your right to write there, then try again.",
             code="disk_full" if error.errno == ENOSPC else None,
         ) from error
+
+
+def require_room(folder: Path, size: int, what: str) -> None:
+    """Look whether something fits on a disk before it is begun.
+
+    Args:
+        folder: where it will be written; it need not exist yet.
+        size: bytes that it will take, at most.
+        what: what cannot be done otherwise, for the error: "The book could not be kept".
+
+    Raises:
+        LiftError: it does not fit (code `disk_full`).
+    """
+    while not folder.exists() and folder.parent != folder:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < size + RESERVE_BYTES:
+        raise LiftError(
+            f"{what}: it needs {(size + RESERVE_BYTES) / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB "
+            f"are free on the disk of {folder}. Nothing was changed; make room there, then try "
+            "again.",
+            code="disk_full",
+        )
 
 
 def copy_file(source: Path, target: Path) -> str:

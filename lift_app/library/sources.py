@@ -35,11 +35,15 @@ class Sources:
         """Copy a file beside its place, durably; None if it is kept already.
 
         Raises:
-            LiftError: its sha256 is not `book_id` any more (code `changed`).
+            LiftError: its sha256 is not `book_id` any more (code `changed`), or it does not fit on
+                the disk (code `disk_full`).
             OSError: it cannot be copied; nothing is left of the copy.
         """
         if self.find(book_id) is not None:
             return None
+        # The text, the passages and their word index take about as much as the file, or less.
+        size = source.stat().st_size
+        folders.require_room(self._root, 2 * size, "The book could not be kept")
         staged = folders.temporary(self._root, book_id)
         effects.make_folder(staged)
         suffix = source.suffix.lower()

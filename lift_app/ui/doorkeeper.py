@@ -32,6 +32,8 @@ MOST_WINDOWS = 20_000
 PASSES_AN_HOUR = 120
 """New passes for one address; a school may stand behind it."""
 _LISTENS = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)/?")
+UPLOADS_AN_HOUR = 30
+"""Of one visitor; more than are read of them, for some are sent twice."""
 KNOCK = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
     f"<title>{words.APP}</title>"
@@ -55,7 +57,7 @@ class Doorkeeper:
         self._windows = _Windows()
         self._new = Rates(PASSES_AN_HOUR, 3600.0)
         self._acts = Rates(120, 12.0)  # a window draws itself every second
-        self._uploads = Rates(30, 3600.0)
+        self._uploads = Rates(UPLOADS_AN_HOUR, 3600.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the owner of its shelf, or refuse it."""

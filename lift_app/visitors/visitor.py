@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 2000
 """Characters of a question."""
+MOST_CHARACTERS = 3_000_000
+"""Of a book: longer than most that are printed."""
 MOST_LIFTS = 12
 """Unfinished lifts of all visitors together; a visitor has one at a time."""
 
@@ -96,6 +98,15 @@ class Visitor(Reader):
         if (model or start) and super().reference(model, start) != own:
             raise _limit("Visitors use the model of this app. Leave the model out.")
         return own
+
+    def _count_tokens(self, text: str) -> tuple[int, bool]:
+        """Comes before anything is made of a text: what is made of it, all visitors wait for."""
+        if len(text) > MOST_CHARACTERS:
+            raise _limit(
+                f"The text has {len(text):,} characters, and a visitor's book may have "
+                f"{MOST_CHARACTERS:,} here. Nothing was kept; split it and add a part."
+            )
+        return super()._count_tokens(text)
 
     def engine(self) -> Engine:
         """Not for visitors."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import sqlite3
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import mortal
 import pytest
@@ -16,7 +20,7 @@ from whole_reading import FEW_STEPS, QUESTION, assert_sound
 
 from lift_app.answering.answerer import Answerer
 from lift_app.errors import LiftError
-from lift_app.library import Library
+from lift_app.library import Library, effects
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.trainer import Trainer
 from lift_app.reader import Reader
@@ -42,6 +46,113 @@ def test_a_full_disk_in_the_middle_of_a_write_leaves_the_library_as_it_was(
         connection.execute("PRAGMA max_page_count = 1000000")
         assert reader.add(story)["new"]
     assert_sound(tiny_settings)
+
+
+def test_a_disk_that_is_almost_full_is_told_before_anything_is_written(
+    tiny_settings: Settings,
+    story: Path,
+    short_story: Path,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def almost_full(_: object) -> SimpleNamespace:
+        return SimpleNamespace(free=20 * 2**20)
+
+    with Reader(tiny_settings) as reader:
+        book = reader.add(short_story)["id"]
+        before = sorted(tiny_settings.home.rglob("*"))
+        with monkeypatch.context() as patch:
+            patch.setattr("lift_app.library.folders.shutil.disk_usage", almost_full)
+            with pytest.raises(LiftError, match=r"needs \d+ MB, and 21 MB are free") as caught:
+                reader.add(story)
+            assert caught.value.code == "disk_full"
+            assert sorted(tiny_settings.home.rglob("*")) == before
+            with pytest.raises(LiftError, match="cannot be learned: it needs") as caught:
+                list(reader.tune(book, values=FEW_STEPS))
+            assert caught.value.code == "disk_full"
+            assert reader.ask(book, QUESTION)["arm"] == "ICL"
+        assert reader.add(story)["new"]
+        assert list(reader.tune(book, values=FEW_STEPS))[-1]["stage"] == "done"
+    assert_sound(tiny_settings)
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_can_still_be_read(
+    tiny_settings: Settings, story: Path, short_story: Path, quick: None
+) -> None:
+    def read_only(kind: str, target: str) -> None:
+        if kind == "sql":
+            error = sqlite3.OperationalError("attempt to write a readonly database")
+            error.sqlite_errorname = "SQLITE_READONLY"
+            raise error
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), target)
+
+    with Reader(tiny_settings) as reader:
+        book = reader.add(short_story)["id"]
+    with effects.announced_to(read_only):
+        reader = Reader(tiny_settings)
+        assert [one["id"] for one in reader.books()] == [book]
+        assert "Orla Venn" in reader.page(book, 1)["text"]
+        assert reader.pages.search(book, "lanterns")["hits"]
+        with pytest.raises(LiftError, match=r"(?i)read-?only.*right to write"):
+            reader.add(story)
+        with pytest.raises(LiftError, match=r"(?i)read-?only"):
+            reader.new_chat(book)
+        with pytest.raises(LiftError, match=r"(?i)read-?only"):
+            reader.ask(book, QUESTION)
+        reader.close()
+    assert_sound(tiny_settings)
+
+
+def test_without_model_and_network_books_are_read_and_the_lack_is_told(
+    home: Path, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # pip asks nobody, as without a network
+    with Reader(Settings(home=home), preload=True) as reader:
+        book = reader.add(story)
+        assert not book["tokens_exact"] and reader.page(book["id"], 1)["text"]
+        with pytest.raises(LiftError, match="not on this machine") as caught:
+            reader.ask(book["id"], "Who kept the lanterns?")
+        assert caught.value.code == "model_missing"
+        with pytest.raises(LiftError, match="not on this machine"):
+            reader.start_tune(book["id"])
+        deadline = time.monotonic() + 60
+        while (state := reader.model_state())["state"] != "failed":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert len(state["message"]) > 40
+    assert not list((home / "models").glob("*/*.safetensors"))
+
+
+def test_memory_that_ran_out_is_given_back_to_its_level(
+    tiny_settings: Settings, short_story: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model takes memory, finds none left, and fails: in an answer, and in a lift's step."""
+    from transformers import LlamaForCausalLM
+
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def starve(*_: object, **__: object) -> None:
+        ballast = torch.ones(25_000_000)  # 100 MB
+        held.append(weakref.ref(ballast))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with Reader(tiny_settings) as reader:
+        book = reader.add(short_story)["id"]
+        reader.ask(book, QUESTION)
+        level = resident_mb()
+        for work in (
+            lambda: reader.ask(book, QUESTION),
+            lambda: list(reader.tune(book, values=FEW_STEPS)),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(LlamaForCausalLM, "forward", starve)
+                with pytest.raises(LiftError, match="not enough memory"):
+                    work()
+            assert held and all(ref() is None for ref in held)
+            assert resident_mb() - level < 60
+            assert reader.ask(book, QUESTION)["answer"]
+        assert list(reader.tune(book, values=FEW_STEPS))[-1]["stage"] == "done"
+        assert reader.ask(book, QUESTION)["arm"] == "LIFT+ICL"
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])

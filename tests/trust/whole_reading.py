@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lift_app.library import Library
+from lift_app.library.usage import last_touched
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -32,16 +33,19 @@ def assert_sound(settings: Settings) -> None:
         with library.db.read() as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall()[0][0] == "ok"
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        shelved = {row.key for row in library.adapters.list()}
-        for key in shelved:
-            if library.adapters.folder(key).is_dir():
-                library.adapters.verify(key)
+        shelves = [library.for_owner(owner) for owner in {library.owner, *last_touched(library)}]
+        for shelf in shelves:
+            for adapter in shelf.adapters.list():
+                if shelf.adapters.folder(adapter.key).is_dir():
+                    shelf.adapters.verify(adapter.key)
         library.sweep()
-        assert {row.key for row in library.adapters.list()} == _names(settings.adapters)
-        assert {row.id for row in library.books.list()} >= _names(settings.books)
-        for row in library.books.list():
-            assert library.books.load(row.id).text_sha256 == row.text_sha256
-            assert library.books.source(row.id).is_file()
+        keys = {row.key for shelf in shelves for row in shelf.adapters.list()}
+        assert keys == _names(settings.adapters)
+        books = [(shelf, row) for shelf in shelves for row in shelf.books.list()]
+        assert {row.id for _, row in books} >= _names(settings.books)
+        for shelf, row in books:
+            assert shelf.books.load(row.id).text_sha256 == row.text_sha256
+            assert shelf.books.source(row.id).is_file()
     left = [path.name for path in settings.home.rglob("*") if path.name.startswith(".tmp-")]
     assert left == []
 

@@ -61,3 +61,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command = [sys.executable, str(HERE / "fake_server.py"), str(home), "12"]
     with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Server]:
+    """A shared app, whose answers are sentences of the asker's own book."""
+    home = tmp_path_factory.mktemp("shared")
+    (home / "secret.txt").write_text("the cupboard is in the cellar")
+    command = [sys.executable, str(HERE / "shared_server.py"), str(home), str(tiny_model), "plain"]
+    with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
+        yield server

@@ -1,6 +1,6 @@
 """A stranger with the address, and a visitor of a shared app: every door of the server is tried.
 
-What is tried here was tried by hand first. The one-shelf app and the shared one stand side by side.
+What is tried here was tried by hand first, on an app with one shelf and on a shared one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from serving import HERE, Server
+from serving import HERE, Server, running
 from visiting import Guest
 
 pytestmark = [pytest.mark.isolation, pytest.mark.hostile]
@@ -24,30 +24,19 @@ SECRET = "the cupboard is in the cellar"
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[dict]:
-    """Both kinds of app, and a file of the machine that is nobody's business."""
-    found: dict[str, Server] = {}
-    for kind in ("one shelf", "shared"):
-        home = tmp_path_factory.mktemp(kind.replace(" ", "-"))
-        (home / "uploads").mkdir()
-        (home / "secret.txt").write_text(SECRET)
-        script = "shared_server.py" if kind == "shared" else "book_server.py"
-        command = [sys.executable, str(HERE / script), str(home)]
-        command += [str(tiny_model), "plain"] if kind == "shared" else []
-        found[kind] = Server(command, {"GRADIO_TEMP_DIR": str(home / "uploads")})
-    try:
-        for server in found.values():
-            server.wait()
-        yield found
-    finally:
-        for kind, server in found.items():
-            server.stop()
-            print(f"{kind} printed:\n" + "".join(server.lines))
+def one_shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("one-shelf")
+    (home / "uploads").mkdir()
+    (home / "secret.txt").write_text(SECRET)
+    command = [sys.executable, str(HERE / "book_server.py"), str(home)]
+    with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
+        yield server
 
 
-@pytest.fixture(params=["one shelf", "shared"])
-def server(servers: dict, request: pytest.FixtureRequest) -> Server:
-    return servers[request.param]
+@pytest.fixture(params=["one_shelf", "shared"])
+def server(request: pytest.FixtureRequest) -> Server:
+    found: Server = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -116,7 +105,7 @@ def test_no_spelling_of_a_path_gives_a_file_of_the_machine(guest: Guest, server:
                 f"GET {path} HTTP/1.1\r\nhost: {host.netloc}\r\ncookie: {cookie}\r\n"
                 "connection: close\r\n\r\n".encode()
             )
-            line.settimeout(3)
+            line.settimeout(1)
             said = b""
             try:
                 while piece := line.recv(65536):

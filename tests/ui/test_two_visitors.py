@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from gradio_client.exceptions import AppError
-from serving import HERE, Server, running
+from serving import HERE, Server
 from visiting import Guest
 
 sys.path.insert(0, str(HERE.parent / "reading"))
@@ -21,15 +20,6 @@ pytestmark = pytest.mark.isolation
 
 MARKERS = ("ZANZIBRON", "QUORVATEL")
 QUESTIONS = 25
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("shared")
-    command = [sys.executable, str(HERE / "shared_server.py"), str(home), str(tiny_model), "plain"]
-    environment = {"GRADIO_TEMP_DIR": str(home / "uploads")}
-    with running(command, environment) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browsing import PATIENCE, chromium, expect
-from serving import HERE, Server, running
+from serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.isolation]
 
@@ -18,17 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.isolation]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     yield from chromium()
-
-
-def serving(home: Path, model: Path, kind: str) -> Iterator[Server]:
-    command = [sys.executable, str(HERE / "shared_server.py"), str(home), str(model), kind]
-    with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Server]:
-    yield from serving(tmp_path_factory.mktemp("shared"), tiny_model, "plain")
 
 
 @pytest.fixture

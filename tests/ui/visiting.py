@@ -11,6 +11,10 @@ import httpx
 from gradio_client import Client, handle_file
 
 
+class Refused(Exception):
+    """The app said no."""
+
+
 class Guest:
     """One visitor of a server.
 
@@ -27,6 +31,7 @@ class Guest:
         self.cookies = dict(self.web.cookies)
         self.window = secrets.token_hex(6)
         self._client: Client | None = None
+        self._numbers: dict[str, Any] | None = None
 
     @property
     def client(self) -> Client:
@@ -43,6 +48,30 @@ class Guest:
 
     def books(self) -> list[dict[str, Any]]:
         return self.client.predict(api_name="/books")
+
+    def verb(self, name: str, *data: Any) -> Any:
+        """One verb, asked as any program can; its result. Raises Refused with the app's words."""
+        started = self.web.post(f"gradio_api/call/{name}", json={"data": list(data)})
+        if started.status_code != 200:
+            raise Refused(started.text)
+        kind = ""
+        with self.web.stream("GET", f"gradio_api/call/{name}/{started.json()['event_id']}") as s:
+            for line in s.iter_lines():
+                if line.startswith("event: "):
+                    kind = line[7:]
+                elif line.startswith("data: ") and kind == "complete":
+                    return json.loads(line[6:])[0]
+                elif line.startswith("data: ") and kind == "error":
+                    raise Refused(line[6:])
+        raise Refused("the stream ended")
+
+    def send(self, name: str, data: bytes) -> dict[str, Any]:
+        """Add a book by the raw addresses."""
+        sent = self.web.post("gradio_api/upload", files={"files": (name, data)})
+        if sent.status_code != 200:
+            raise Refused(sent.text)
+        file = {"path": sent.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+        return self.verb("add_book", file)
 
     def event(self, name: str, data: list[Any], window: str | None = None) -> str:
         """Trigger an event of the page (by the name of its handler's place); all that it sends."""
@@ -77,11 +106,14 @@ class Guest:
         return heard
 
     def event_number(self, name: str) -> int:
-        """Number of an event: `load`, `tick`, or the id of the element and what happens to it."""
-        config = self.web.get("config").json()
-        ids = {c["id"]: c.get("props", {}).get("elem_id") for c in config["components"]}
+        """Number of an event: `load`, `tick`, or an element's id or label and what happens."""
+        if self._numbers is None:
+            self._numbers = self.web.get("config").json()
+        config = self._numbers
+        known = {c["id"]: c.get("props", {}) for c in config["components"]}
         for fn in config["dependencies"]:
             for target, what in fn["targets"]:
-                if name in (what, f"{ids.get(target)}.{what}"):
+                props = known.get(target, {})
+                if name in (what, f"{props.get('elem_id')}.{what}", f"{props.get('value')}.{what}"):
                     return int(fn["id"])
         raise LookupError(name)

@@ -60,6 +60,14 @@ def test_a_file_too_large_for_any_visitor_is_not_opened(house: House) -> None:
     assert house.reader.settings.read_seconds == house_module.READ_SECONDS
 
 
+def test_a_text_that_would_hold_everybody_up_is_refused(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lift_app.visitors.visitor.MOST_CHARACTERS", 300)
+    refused(lambda: visitor.add(book(tmp_path, 1)), "a visitor's book may have 300")
+    assert visitor.books() == [] and not list(visitor.settings.books.glob("*"))
+
+
 def test_questions_are_limited_in_length_number_and_at_once(
     house: House, visitor: Visitor, tmp_path: Path
 ) -> None:
