@@ -53,6 +53,8 @@ SUITES: dict[str, Suite] = {
 }
 """Suites of documents in files. `niah` is made from essays, for the model that is asked."""
 NAMES = (*SUITES, "niah")
+QUESTIONS_SEED = 0
+"""Of the draw of questions, where a document has more than are asked."""
 NOT_THERE = "no_suite"
 """Code of the error that a folder does not hold the suite."""
 
@@ -85,7 +87,11 @@ def load(name: str, data: Path, count: Callable[[str], int]) -> list[BenchDocume
 
 
 def shortest(
-    documents: list[BenchDocument], *, limit: int | None, questions: int | None, seed: int = 0
+    documents: list[BenchDocument],
+    *,
+    limit: int | None,
+    questions: int | None,
+    seed: int = QUESTIONS_SEED,
 ) -> list[BenchDocument]:
     """The first `limit` documents with at most `questions` questions each, drawn by the seed."""
     chosen = documents if limit is None else documents[:limit]
