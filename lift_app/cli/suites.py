@@ -35,11 +35,16 @@ def size_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--questions",
+            type=click.IntRange(min=0),
             default=20,
             show_default=True,
             help="Most questions a document, drawn by the seed; 0 for all.",
         ),
-        click.option("--limit", type=int, help="Only the shortest documents, so many."),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            help="Only the shortest documents, so many.",
+        ),
         click.option(
             "--data",
             required=True,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench.checks import overlap
+from lift_app.bench.checks import domains, overlap
 from lift_app.bench.checks.overlap import sentence_pairs
 from lift_app.bench.checks.questions import kind_of
 from lift_app.bench.documents import BenchDocument
@@ -113,7 +113,8 @@ def test_domains_have_short_and_long_contexts(data: Path, tiny_settings: Setting
     rows = {row["domain"]: row for row in result["rows"]}
     assert set(rows["tales"]["scores"]) >= {"closed book", "short", "long", "lift", "lift NLL"}
     scores = rows["tales"]["scores"]
-    assert scores["short NLL"]["mean"] != scores["long NLL"]["mean"]
+    assert result["context"] == {"short": 64, "long": domains.LONG}
+    assert scores["closed book NLL"]["mean"] != scores["short NLL"]["mean"]
     assert rows["tales"]["seen"] and not rows["encyclopaedia"]["seen"]
     assert rows["novels"]["why"] == "its suite is not in the folder"
     assert "code" in rows["code"]["why"]

@@ -98,10 +98,10 @@ def test_running_out_of_memory_is_a_result(
 ) -> None:
     real = cost._icl
 
-    def icl(reader: Reader, length: int) -> dict[str, Any]:
+    def icl(reader: Reader, length: int, clock: cost.Clock) -> dict[str, Any]:
         if length > 100:
             raise LiftError("there is not enough memory for it", code="out_of_memory")
-        return real(reader, length)
+        return real(reader, length, clock)
 
     monkeypatch.setattr(cost, "_icl", icl)
     plan: dict[str, Any] = {"recipe": "standard", "progress": lambda text: None}

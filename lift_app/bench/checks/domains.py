@@ -19,7 +19,7 @@ from lift_app.bench.metrics.scoring import LEADING
 from lift_app.bench.runs.lineup import closed
 from lift_app.bench.runs.run import collect, describe
 from lift_app.bench.runs.summary import SHOWN, Scored
-from lift_app.bench.suites.suite import load, shortest
+from lift_app.bench.suites.suite import NOT_THERE, load, shortest
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
 from lift_app.reader import Reader
@@ -128,7 +128,7 @@ def _documents(
     try:
         documents = load(domain.suite, data, count)
     except CallerError as error:
-        if "has no file of the suite" in str(error):
+        if error.code == NOT_THERE:
             return []
         raise
     kept = []

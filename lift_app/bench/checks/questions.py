@@ -139,16 +139,19 @@ def _work(host: Any, book: Any, document: BenchDocument) -> dict[str, Any]:
     from lift_app.lifting.tasks import extracts_of
 
     extracts = extracts_of(book)
-    writer = TaskWriter(host, book.title, extracts, seed=0)
+    writer = TaskWriter(host, book.title, extracts, 0, asks=host.base.identity.start is not None)
     tasks: list[Any] = []
     for group in range(min(EXTRACTS, len(extracts))):
         known = {task.question.lower() for task in tasks}
         tasks += writer.write(group, known)
     sampled = []
     for task in tasks:
-        rows = writer.rows([task], 0)
-        closed, opened = (_losses(host, side)[0] for side in (rows.closed, rows.opened))
         extract = extracts[task.extract].text
+        pair = [(task.question, task.answer)]
+        closed, opened = (
+            _losses(host, _rows(host, book.title, pair, evidence))[0]
+            for evidence in ([], [extract])
+        )
         said = _say(host, book.title, ask(task.question, [extract]))
         sampled.append(
             Sampled(
@@ -164,7 +167,8 @@ def _work(host: Any, book: Any, document: BenchDocument) -> dict[str, Any]:
     kinds = sorted({task.kind for task in tasks})
     nll = {"nothing": _gold(host, book.title, document.questions, None)}
     for kind in kinds:
-        _learn(host, writer.rows([t for t in tasks if t.kind == kind], 0).closed)
+        own = [(task.question, task.answer) for task in tasks if task.kind == kind]
+        _learn(host, _rows(host, book.title, own))
         nll[kind] = _gold(host, book.title, document.questions, SLOT)
     return {"sampled": [asdict(one) for one in sampled], "nll": nll}
 
@@ -187,17 +191,25 @@ def _learn(host: Any, rows: Sequence[Any]) -> None:
 
 
 def _gold(host: Any, title: str, questions: Sequence[Asked], slot: str | None) -> list[float]:
+    """NLL of the gold answers without a context."""
+    pairs = [(one.question, one.answers[0]) for one in questions]
+    return _losses(host, _rows(host, title, pairs), slot)
+
+
+def _rows(
+    host: Any, title: str, pairs: Sequence[tuple[str, str]], evidence: Sequence[str] = ()
+) -> list[Any]:
+    """Questions and their answers as the product asks them, with passages or without."""
     from lift_app.lifting.packing import spoken
 
-    rows = [
+    return [
         spoken(
             host.base,
-            [instruct(title), {"role": "user", "content": ask(one.question)}],
-            one.answers[0],
+            [instruct(title), {"role": "user", "content": ask(question, evidence)}],
+            answer,
         )
-        for one in questions
+        for question, answer in pairs
     ]
-    return _losses(host, rows, slot)
 
 
 def _losses(host: Any, rows: Sequence[Any], slot: str | None = None) -> list[float]:

@@ -4,6 +4,9 @@ ICL reads the whole input and keeps it (prefix cache) for the questions that fol
 input with the recipe and then answers with head and tail of it in the context. Each length is
 measured, curves are fitted (LIFT's time linear, ICL's quadratic), and the crossing point is
 computed for 1, 10 and 100 questions. What has been measured is kept: the same command goes on.
+
+Without a GPU, time is CPU seconds of this process: others who use the machine stretch the clock on
+the wall, and both arms keep every core busy alike.
 """
 
 from __future__ import annotations
@@ -34,6 +37,18 @@ _ASK = "\n\nQuestion: What happened, and who was there when it happened?\nAnswer
 Progress = Callable[[str], None]
 
 
+class Clock:
+    """What time is measured by.
+
+    Args:
+        on_cpu: whether the model runs on the CPU.
+    """
+
+    def __init__(self, *, on_cpu: bool) -> None:
+        self.name = "CPU seconds" if on_cpu else "seconds"
+        self.now = time.process_time if on_cpu else time.perf_counter
+
+
 def measure(
     reader: Reader,
     *,
@@ -52,26 +67,30 @@ def measure(
         progress: told what is being done.
 
     Returns:
-        `points` ([{"arm", "length", "once", "question", "bytes", "error"}]: seconds once and a
-        question), `fits`, `crossings`, `memory`, `run`.
+        `seconds` (which they are), `points` ([{"arm", "length", "once", "question", "bytes",
+        "error"}]: seconds once and a question), `fits`, `crossings`, `memory`, `run`.
     """
     for event in reader.fetch_model():
         progress(str(event.get("message", "the model is here")))
+    device = reader.engine().submit(lambda host: host.base.device, model=reader.settings.model)
+    clock = Clock(on_cpu=str(device.result()) == "cpu")
     points, key = [], ""
     for length in sorted(lengths):
         progress(f"ICL: {length} tokens")
-        points.append(_kept(reader, "ICL", length, {}, partial(_icl, reader, length)))
+        points.append(_kept(reader, "ICL", length, clock, {}, partial(_icl, reader, length, clock)))
         progress(f"LIFT: {length} tokens")
         point = _kept(
             reader,
             "LIFT",
             length,
+            clock,
             {"recipe": recipe, **values},
-            partial(_lift, reader, length, recipe, values, progress),
+            partial(_lift, reader, length, clock, recipe, values, progress),
         )
         key = point.get("adapter", key)
         points.append(point)
     return {
+        "seconds": clock.name,
         "points": points,
         **conclusions(points, machine_bytes()),
         "run": describe_run(reader, recipe, values, key),
@@ -133,14 +152,19 @@ def _whole(length: float | None) -> int | None:
 
 
 def _kept(
-    reader: Reader, arm: str, length: int, recipe: Mapping[str, Any], work: Callable[[], Any]
+    reader: Reader,
+    arm: str,
+    length: int,
+    clock: Clock,
+    recipe: Mapping[str, Any],
+    work: Callable[[], Any],
 ) -> dict[str, Any]:
     """A point, measured only if it is not on disk."""
     folder = find_local(reader.settings.model, reader.settings)
     assert folder is not None
     kept = Kept(reader.settings.home / "costs.jsonl")
     model = [folder.weights_sha256, folder.start_sha256, reader.settings.device]
-    of = digest([arm, length, dict(recipe), model, reader.settings.context_tokens])
+    of = digest([arm, length, clock.name, dict(recipe), model, reader.settings.context_tokens])
     if (known := kept.get(of)) is not None:
         return known
     try:
@@ -154,16 +178,21 @@ def _kept(
     return point
 
 
-def _icl(reader: Reader, length: int) -> dict[str, Any]:
+def _icl(reader: Reader, length: int, clock: Clock) -> dict[str, Any]:
     text = _text(reader, length)
     turn = reader.engine().submit(
-        lambda host: _read_and_answer(host, text, None), model=reader.settings.model
+        lambda host: _read_and_answer(host, text, None, clock), model=reader.settings.model
     )
     return turn.result()
 
 
 def _lift(
-    reader: Reader, length: int, recipe: str, values: Mapping[str, Any], progress: Progress
+    reader: Reader,
+    length: int,
+    clock: Clock,
+    recipe: str,
+    values: Mapping[str, Any],
+    progress: Progress,
 ) -> dict[str, Any]:
     document = BenchDocument(f"cost-{length}", f"Cost {length}", _text(reader, length), ())
     book = add_document(reader, document)
@@ -172,22 +201,23 @@ def _lift(
     if started.get("cached"):  # its memory was not measured: once more
         reader.library.adapters.delete(started["adapter"])
     forget_peak()
+    began = clock.now()
     last: dict[str, Any] = {}
     for last in reader.tune(book, **plan):
         if last.get("steps"):
             progress(f"LIFT: {length} tokens, step {last['step']} of {last['steps']}")
-    lifted = peak_bytes()
+    seconds, lifted = clock.now() - began, peak_bytes()
     key = last["adapter"]
     row = reader.library.adapters.find(key)
     assert row is not None
     engine = reader.engine()
     context = _text(reader, min(length, reader.settings.context_tokens))
     answered = engine.submit(
-        lambda host: _read_and_answer(host, context, engine.slot_for(host, key)),
+        lambda host: _read_and_answer(host, context, engine.slot_for(host, key), clock),
         model=reader.settings.model,
     ).result()
     return {
-        "once": row.summary["seconds"] + answered["once"],
+        "once": seconds + answered["once"],
         "question": answered["question"],
         "bytes": max(filter(None, (lifted, answered["bytes"])), default=None),
         "adapter": key,
@@ -195,7 +225,7 @@ def _lift(
     }
 
 
-def _read_and_answer(host: Any, text: str, slot: str | None) -> dict[str, Any]:
+def _read_and_answer(host: Any, text: str, slot: str | None, clock: Clock) -> dict[str, Any]:
     """Seconds to read a text and to answer one question after it, and the peak of memory."""
     from lift_app.models.generation import generate
 
@@ -205,12 +235,12 @@ def _read_and_answer(host: Any, text: str, slot: str | None) -> dict[str, Any]:
     forget_peak()
     with host.active(slot, 1.0) if slot else host.disabled():
         cache = _cache(base)
-        began = time.perf_counter()
+        began = clock.now()
         _write(generate, base, read, 1, cache)
-        once = time.perf_counter() - began
-        began = time.perf_counter()
+        once = clock.now() - began
+        began = clock.now()
         _write(generate, base, ask, ANSWER_TOKENS, cache)
-        question = time.perf_counter() - began
+        question = clock.now() - began
     return {"once": once, "question": question, "bytes": peak_bytes()}
 
 

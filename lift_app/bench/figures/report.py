@@ -9,7 +9,7 @@ from typing import Any
 def cost(result: Mapping[str, Any]) -> str:
     """Figure 3 as a table, with its crossing points."""
     lines = [
-        "| input tokens | arm | seconds once | seconds a question | peak memory, GiB |",
+        f"| input tokens | arm | {result['seconds']} once | a question | peak memory, GiB |",
         "|---|---|---|---|---|",
     ]
     for p in result["points"]:

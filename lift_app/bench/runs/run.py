@@ -28,6 +28,7 @@ from lift_app.bench.runs.lineup import (
     start_of,
 )
 from lift_app.bench.runs.summary import Scored, summarise
+from lift_app.bench.suites.suite import QUESTIONS_SEED
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
 from lift_app.models.provision import find_local
@@ -249,6 +250,8 @@ def describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
         "evidence_tokens": reader.settings.evidence_tokens,
         "answer_tokens": ANSWER_TOKENS,
         "strength": plan.strength,
+        "recipe_name": plan.recipe,
+        "questions_seed": QUESTIONS_SEED,
     }
 
 

@@ -53,6 +53,10 @@ SUITES: dict[str, Suite] = {
 }
 """Suites of documents in files. `niah` is made from essays, for the model that is asked."""
 NAMES = (*SUITES, "niah")
+QUESTIONS_SEED = 0
+"""Of the draw of questions, where a document has more than are asked."""
+NOT_THERE = "no_suite"
+"""Code of the error that a folder does not hold the suite."""
 
 
 def load(name: str, data: Path, count: Callable[[str], int]) -> list[BenchDocument]:
@@ -76,12 +80,18 @@ def load(name: str, data: Path, count: Callable[[str], int]) -> list[BenchDocume
     found = [document for file in _files(suite, data) for document in suite.read(file)]
     documents = [document for document in _joined(found) if document.questions]
     if not documents:
-        raise CallerError(f"{data} has no document with questions for the suite {name}.")
+        raise CallerError(
+            f"{data} has no document with questions for the suite {name}.", code=NOT_THERE
+        )
     return sorted(documents, key=lambda d: (len(d.text.split()), d.id))
 
 
 def shortest(
-    documents: list[BenchDocument], *, limit: int | None, questions: int | None, seed: int = 0
+    documents: list[BenchDocument],
+    *,
+    limit: int | None,
+    questions: int | None,
+    seed: int = QUESTIONS_SEED,
 ) -> list[BenchDocument]:
     """The first `limit` documents with at most `questions` questions each, drawn by the seed."""
     chosen = documents if limit is None else documents[:limit]
@@ -95,7 +105,9 @@ def _files(suite: Suite, data: Path) -> list[Path]:
         if found := sorted({file for pattern in patterns for file in data.glob(pattern)}):
             return found
     looked = ", ".join((*suite.files, *suite.release))
-    raise CallerError(f"{data} has no file of the suite {suite.name}: it looks for {looked}.")
+    raise CallerError(
+        f"{data} has no file of the suite {suite.name}: it looks for {looked}.", code=NOT_THERE
+    )
 
 
 def _joined(documents: Iterable[BenchDocument]) -> list[BenchDocument]:
