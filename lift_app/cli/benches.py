@@ -9,13 +9,17 @@ import click
 
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
+from lift_app.cli.timings import answer_command
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
 
 @click.group("bench")
 def bench_command() -> None:
-    """Measure answers and citations on this machine."""
+    """Measure answers, citations and speed on this machine."""
+
+
+bench_command.add_command(answer_command)
 
 
 @bench_command.command("sample")
