@@ -43,9 +43,11 @@ def token_losses(model: nn.Module, ids: Tensor, prefix: Tensor) -> Tensor:
     """
     rows = torch.cat([prefix.expand(len(ids), -1), ids], dim=1)
     targets = ids if len(prefix) else ids[:, 1:]
-    # Logits over a whole vocabulary are the largest tensor of a step: none for the prefix.
-    kept = targets.shape[1] + 1
-    logits = model(input_ids=rows, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+    # Logits over a whole vocabulary are the largest tensor of a step: none for the prefix, nor for
+    # the last token. By index, because a slice is not contiguous and its product twice as slow.
+    last = rows.shape[1] - 1
+    kept = torch.arange(last - targets.shape[1], last, device=rows.device)
+    logits = model(input_ids=rows, use_cache=False, logits_to_keep=kept).logits
     losses = functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), targets.reshape(-1), reduction="none"
     )

@@ -74,7 +74,10 @@ class Trainer:
         self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
         host.reset(slot, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
         self._optimizer = torch.optim.AdamW(
-            host.parameters(slot), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            host.parameters(slot),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,
         )
 
     @property

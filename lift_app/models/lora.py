@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lift_app.errors import CallerError, LiftError
+from lift_app.models.adapted_linear import AdaptedLinear, speed_up
 from lift_app.models.adapter_file import (
     PEFT_PREFIX,
     AdapterFile,
@@ -87,6 +88,7 @@ class AdapterHost:
         self._peft: Any = None
         self._slots: dict[str, _Slot] = {}
         self._layers: dict[str, Any] = {}
+        self._fast: dict[str, AdaptedLinear] = {}
         self._modules: list[nn.Module] = []
         self._mode = _Mode()
 
@@ -187,7 +189,7 @@ class AdapterHost:
         if slot not in self._slots:
             return
         self._require_idle(slot)
-        self.prefixes.drop(slot)
+        self._changing(slot)
         del self._slots[slot]
         self._peft.delete_adapter(slot)
         self._apply(self._mode)
@@ -230,12 +232,12 @@ class AdapterHost:
             CallerError: the slot holds no adapter.
         """
         self._slot(slot)
-        self.prefixes.drop(slot)
+        self._changing(slot)
         try:
             with torch.enable_grad(), self._switched(_Mode(slot, 1.0, training=True)):
                 yield self.model
         finally:
-            self.prefixes.drop(slot)  # an answer within may have read with half of a step
+            self._changing(slot)  # an answer within may have read with half of a step
 
     @contextmanager
     def active(self, slot: str, strength: float = 1.0) -> Iterator[Any]:
@@ -298,7 +300,7 @@ class AdapterHost:
 
     def _prepare(self, slot: str, shape: Shape, alpha: float) -> None:
         """Make sure that the slot has LoRA layers of this shape; their values are whatever."""
-        self.prefixes.drop(slot)
+        self._changing(slot)
         kept = self._slots.get(slot)
         if kept is not None and kept.shape == shape:
             if kept.alpha != alpha:
@@ -337,6 +339,9 @@ class AdapterHost:
             for name, module in self.base.model.named_modules()
             if isinstance(module, LoraLayer)
         }
+        for name in self._layers.keys() - self._fast.keys():
+            if (fast := speed_up(self._layers[name])) is not None:
+                self._fast[name] = fast
         self._modules = list(self.base.model.modules())
         self.base.model.requires_grad_(False)
 
@@ -415,10 +420,16 @@ class AdapterHost:
         return named
 
     def _copy(self, slot: str, state: Mapping[str, Tensor]) -> None:
-        self.prefixes.drop(slot)
+        self._changing(slot)
         with torch.no_grad():
             for name, parameter in self._named(slot).items():
                 parameter.copy_(state[name])
+
+    def _changing(self, slot: str) -> None:
+        """What was computed from a slot's weights is no longer true."""
+        self.prefixes.drop(slot)
+        for layer in self._fast.values():
+            layer.forget(slot)
 
     def _require_idle(self, slot: str) -> None:
         if self._mode.slot == slot:

@@ -88,7 +88,7 @@ class SftTrainer:
         self._writer = writer
         host.reset(SLOT, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
         self._optimizer = torch.optim.AdamW(
-            host.parameters(SLOT), lr=recipe.learning_rate, weight_decay=0.0
+            host.parameters(SLOT), lr=recipe.learning_rate, weight_decay=0.0, fused=True
         )
 
     @property
