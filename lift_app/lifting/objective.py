@@ -1,6 +1,6 @@
 """Objective: L_input, the causal LM loss over segments (arXiv 2412.13626, section 3.1).
 
-Knows token ids and a model that returns logits; not where the tokens come from.
+Knows token ids and a model; not where the tokens come from.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from lift_app.models.next_token import next_token_losses
 
 
 def equal_lengths(rows: Sequence[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
@@ -42,13 +43,5 @@ def token_losses(model: nn.Module, ids: Tensor, prefix: Tensor) -> Tensor:
         Float32 tensor of shape (batch, length), or (batch, length - 1) without a prefix.
     """
     rows = torch.cat([prefix.expand(len(ids), -1), ids], dim=1)
-    targets = ids if len(prefix) else ids[:, 1:]
-    # Logits over a whole vocabulary are the largest tensor of a step: none for the prefix, nor for
-    # the last token. By index, because a slice is not contiguous and its product twice as slow.
-    last = rows.shape[1] - 1
-    kept = torch.arange(last - targets.shape[1], last, device=rows.device)
-    logits = model(input_ids=rows, use_cache=False, logits_to_keep=kept).logits
-    losses = functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), targets.reshape(-1), reduction="none"
-    )
-    return losses.view(len(ids), -1)
+    count = ids.shape[1] if len(prefix) else ids.shape[1] - 1
+    return next_token_losses(model, rows, count)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from lift_app.errors import ModelUnavailable
+from lift_app.models.attention import use_short_attention
 from lift_app.models.device import Choice
 from lift_app.models.identity import ModelFolder
 from lift_app.models.start_weights import lay_in
@@ -51,6 +52,7 @@ class BaseModel:
         self.dtype = _DTYPES[choice.precision]
         self.window = identity.window
         _freeze(model)
+        use_short_attention(model)
 
     @classmethod
     def load(cls, folder: ModelFolder, choice: Choice, settings: Settings) -> BaseModel:
