@@ -15,22 +15,20 @@ from lift_app.reader import Reader
 def describe_machine(reader: Reader) -> dict[str, Any]:
     """Model, precision, machine and versions, and one sentence that says them."""
     state = reader.model_state()
-    versions = {
-        name: importlib.metadata.version(name) for name in ("torch", "transformers", "peft")
-    }
+    found = versions()
     sentence = (
         f"Model {reader.settings.model} ({state['precision']}), {reader.settings.context_tokens} "
-        f"tokens of head and tail, on {_processor()}, {os.cpu_count()} cores; torch "
-        f"{versions['torch']}, transformers {versions['transformers']}, peft {versions['peft']}."
+        f"tokens of head and tail, on {processor()}, {os.cpu_count()} cores; torch "
+        f"{found['torch']}, transformers {found['transformers']}, peft {found['peft']}."
     )
     return {
         "model": reader.settings.model,
         "precision": state["precision"],
         "device": state["device"],
         "context_tokens": reader.settings.context_tokens,
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
-        "versions": versions,
+        "versions": found,
         "sentence": sentence,
     }
 
@@ -52,7 +50,13 @@ def describe_run(
     }
 
 
-def _processor() -> str:
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    return {name: importlib.metadata.version(name) for name in ("torch", "transformers", "peft")}
+
+
+def processor() -> str:
+    """The processor's name for itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

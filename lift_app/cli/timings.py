@@ -8,8 +8,13 @@ import click
 
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
+from lift_app.lifting.recipe import resolve_recipe
+from lift_app.models.starts import reference
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+
+LARGEST_WINDOW = 8192
+"""Window that a timed recipe is fitted to."""
 
 
 @click.command("answer")
@@ -34,8 +39,7 @@ def answer_command(
     """Seconds to a first word, with and without the kept prefix, idle and beside a lift."""
     from lift_app.bench import answer
 
-    settings = Settings.from_environment()
-    settings = replace(settings, model=model or settings.model, start=start or settings.start)
+    settings = _settings(model, start)
     line = StatusLine()
     with Reader(settings) as reader:
         result = answer.run(
@@ -50,3 +54,47 @@ def answer_command(
         print_json(result)
     else:
         click.echo(answer.table(result))
+
+
+@click.command("speed")
+@recipe_options
+@click.option("--shape", help="Random weights of this shape: llama-3-8b or tiny.")
+@click.option("--against", type=click.Choice(["plain"]), help="Take turns with the plain loop.")
+@click.option("--segments", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@json_option
+@reports_errors
+def speed_command(
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    shape: str | None,
+    against: str | None,
+    segments: int,
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Tokens a second of a training step, on random tokens; --against plain compares.
+
+    The plain loop is transformers' Trainer with PEFT at its own fastest batch.
+    """
+    from lift_app.bench import speed
+
+    settings = _settings(model, start)
+    name = recipe or settings.recipe
+    chosen = resolve_recipe(name, window=LARGEST_WINDOW, values=changed_values(changes))
+    plan = speed.Plan(chosen, segments, rounds, against == "plain", shape)
+    line = StatusLine()
+    result = speed.run(settings, plan, line.show)
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(speed.table(result))
+
+
+def _settings(model: str | None, start: str | None) -> Settings:
+    settings = Settings.from_environment()
+    chosen = reference(model or settings.model, start or settings.start)
+    return replace(settings, model=chosen)

@@ -81,8 +81,8 @@ class _Shelf:
     number: int
     first: int
     """Index id of passage 0; the others follow without a gap."""
-    lengths: Sequence[int]
-    """Characters of each passage."""
+    count: int
+    """Number of passages."""
 
 
 class Passages:
@@ -102,7 +102,7 @@ class Passages:
         spaced, runs = _query_words(query)
         with self._db.read() as connection:
             shelf = self._shelf(connection, book_id)
-            if not shelf.lengths:
+            if not shelf.count:
                 return []
             postings = [
                 _postings(connection, shelf, "passages_fts_terms", term)
@@ -117,7 +117,7 @@ class Passages:
                 # Most Chinese words have two characters: three in a row may recur nowhere.
                 short |= {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
             postings += _written(connection, shelf, sorted(short))
-            scores = _bm25(postings, shelf.lengths)
+            scores = _bm25(postings, _lengths(connection, shelf))
             best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
             found = {p.number: p for p in _fetch(connection, shelf, best)}
         return [Hit(found[number], scores[number]) for number in best]
@@ -160,7 +160,7 @@ class Passages:
     def count(self, book_id: str) -> int:
         """Number of passages of a book. Raises NotFound."""
         with self._db.read() as connection:
-            return len(self._shelf(connection, book_id).lengths)
+            return self._shelf(connection, book_id).count
 
     def rebuild_index(self) -> None:
         """Make the word indexes anew from the passages, of all owners."""
@@ -179,13 +179,12 @@ class Passages:
         ).fetchone()
         if book is None:
             raise NotFound(f"No book on the shelf has the id {book_id!r}.")
-        first = connection.execute(
-            "SELECT id FROM passages WHERE book = ? AND number = 0", [book[0]]
-        ).fetchone()
-        lengths = connection.execute(
-            'SELECT "end" - start FROM passages WHERE book = ? ORDER BY number', [book[0]]
-        )
-        return _Shelf(book_id, book[0], first[0] if first else 0, [length for (length,) in lengths])
+        first, count = connection.execute(
+            "SELECT id, (SELECT MAX(number) + 1 FROM passages WHERE book = ?1) FROM passages"
+            " WHERE book = ?1 AND number = 0",
+            [book[0]],
+        ).fetchone() or (0, 0)
+        return _Shelf(book_id, book[0], first, count)
 
 
 def passage_rows(book_number: int, book: Book) -> Iterator[dict[str, Any]]:
@@ -247,7 +246,7 @@ def _postings(connection: sqlite3.Connection, shelf: _Shelf, table: str, term: s
     """Passage number -> how often a term stands in it."""
     rows = connection.execute(
         f"SELECT doc - ? FROM {table} WHERE term = ? AND doc BETWEEN ? AND ?",
-        [shelf.first, term, shelf.first, shelf.first + len(shelf.lengths) - 1],
+        [shelf.first, term, shelf.first, shelf.first + shelf.count - 1],
     )
     return Counter(chain.from_iterable(rows))
 
@@ -269,6 +268,14 @@ def _written(
     return found
 
 
+def _lengths(connection: sqlite3.Connection, shelf: _Shelf) -> list[int]:
+    """Characters of each passage of a book."""
+    rows = connection.execute(
+        'SELECT "end" - start FROM passages WHERE book = ? ORDER BY number', [shelf.number]
+    )
+    return [length for (length,) in rows]
+
+
 def _bm25(postings: Iterable[Counter[int]], lengths: Sequence[int]) -> dict[int, float]:
     average = sum(lengths) / len(lengths)
     scores: dict[int, float] = {}
@@ -284,7 +291,7 @@ def _fetch(
     connection: sqlite3.Connection, shelf: _Shelf, numbers: Iterable[int]
 ) -> Iterator[Passage]:
     """Passages by number, in order of number; numbers that do not exist are passed over."""
-    wanted = [shelf.first + number for number in numbers if number < len(shelf.lengths)]
+    wanted = [shelf.first + number for number in numbers if number < shelf.count]
     marks = ", ".join("?" * len(wanted))
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM passages WHERE id IN ({marks}) ORDER BY number", wanted

@@ -74,33 +74,33 @@ def generate(
 
     started = time.perf_counter()
     written: list[int] = []
-    shown = ""
+    text = shown = ""
+    ended = False
     first: float | None = None
-    likelihood = 0.0
+    likelihood = aside = 0.0
     rivals: float | None = None
     device = next(model.parameters()).device
     with torch.no_grad():
         logits, cache = read_tokens(model, prompt, stop, cache)
-        if rival and logits is not None:
-            rivals = _likelihood(model, rival, logits, cache, device)
         while logits is not None and len(written) < max_tokens and not stop.is_set():
             token = _next_token(logits, written)
             likelihood += torch.log_softmax(logits.float(), dim=-1)[token].item()
-            if token in end_tokens:
+            ended = token in end_tokens
+            if not ended:
+                written.append(token)
+                if first is None:
+                    first = time.perf_counter() - started
+                text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
+                end = end_of(text)
+                ended = end is not None
+                text = text[:end]
+                shown = _show(text, shown, on_text, final=ended)
+            if rival and rivals is None:  # only now: nobody should wait for a first word for it
+                began = time.perf_counter()
+                rivals = _likelihood(model, rival, logits, cache, device)
+                aside = time.perf_counter() - began
+            if ended:
                 break
-            written.append(token)
-            if first is None:
-                first = time.perf_counter() - started
-            text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
-            if (end := end_of(text)) is not None:
-                return Generated(
-                    text=_show(text[:end], shown, on_text, final=True),
-                    **_timing(started, first, len(written)),
-                    stopped=False,
-                    likelihood=likelihood,
-                    rival=rivals,
-                )
-            shown = _show(text, shown, on_text, final=False)
             if len(written) < max_tokens:
                 out = model(
                     input_ids=torch.tensor([[token]], device=device),
@@ -108,23 +108,16 @@ def generate(
                     use_cache=True,
                 )
                 logits, cache = out.logits[0, -1], out.past_key_values
-    text = tokenizer.decode(written, skip_special_tokens=True).lstrip()
+    rest = time.perf_counter() - started - aside - (first or 0.0)
     return Generated(
         text=_show(text, shown, on_text, final=True),
-        **_timing(started, first, len(written)),
-        stopped=stop.is_set(),
+        tokens=len(written),
+        first_token_seconds=first,
+        tokens_per_second=(len(written) - 1) / rest if len(written) > 1 and rest > 0 else None,
+        stopped=stop.is_set() and not ended,
         likelihood=likelihood,
         rival=rivals,
     )
-
-
-def _timing(started: float, first: float | None, tokens: int) -> dict[str, Any]:
-    rest = time.perf_counter() - started - (first or 0.0)
-    return {
-        "tokens": tokens,
-        "first_token_seconds": first,
-        "tokens_per_second": (tokens - 1) / rest if tokens > 1 and rest > 0 else None,
-    }
 
 
 def read_tokens(
