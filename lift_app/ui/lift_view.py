@@ -31,7 +31,7 @@ def lift_html(status: dict[str, Any]) -> str:
         return f'<section class="lift"><p class="trouble" role="alert">{escape(text)}</p></section>'
     percent = percent_of(status)
     note = {"paused": words.PAUSED_NOTE, "queued": words.QUEUED_NOTE}.get(
-        str(state), words.KEEPS_GOING
+        str(state), status.get("note") or words.KEEPS_GOING
     )
     return (
         f'<section class="lift {escape(state)}" aria-label="{escape(words.LIFT)}">'
