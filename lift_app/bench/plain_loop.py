@@ -33,7 +33,7 @@ class PlainLoop:
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        self._model = get_peft_model(model, config)  # type: ignore[arg-type]
+        self._model = get_peft_model(model, config)
         self._rate = rate
         unlearned = torch.full_like(prefix, -100)
         self._rows = [
@@ -79,7 +79,7 @@ class PlainLoop:
             trainer = Trainer(
                 model=self._model,
                 args=arguments,
-                train_dataset=self._rows,  # type: ignore[arg-type]
+                train_dataset=self._rows,
                 callbacks=[Clock()],
             )
             trainer.remove_callback(PrinterCallback)  # it would print into the JSON

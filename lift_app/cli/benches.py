@@ -9,7 +9,7 @@ import click
 
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
-from lift_app.cli.timings import answer_command, speed_command
+from lift_app.cli.timings import answer_command, length_command, speed_command
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -21,6 +21,7 @@ def bench_command() -> None:
 
 bench_command.add_command(answer_command)
 bench_command.add_command(speed_command)
+bench_command.add_command(length_command)
 
 
 @bench_command.command("sample")

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -38,7 +39,11 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         recipe: whose shape is measured.
     """
     base = host.base
-    of = {"weights_sha256": base.identity.weights_sha256, "choice": base.choice, "recipe": recipe}
+    of: dict[str, Any] = {
+        "weights_sha256": base.identity.weights_sha256,
+        "choice": base.choice,
+        "recipe": recipe,
+    }
     if recipe.has_tasks or is_measured(kept, **of):
         return
     try:
