@@ -28,7 +28,7 @@ from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local, require_local
 from lift_app.models.starts import NONE, folder_of, reference
 from lift_app.pages import Pages
-from lift_app.reading import FileReader
+from lift_app.reading import Book, FileReader
 from lift_app.recording import Recording, install_recording, recording_of
 from lift_app.settings import Settings
 from lift_app.shelving import shelve
@@ -100,6 +100,7 @@ class Reader:
         if not os.path.isfile(path):  # noqa: PTH113 (Path's own fails on names that are too long)
             raise CallerError(f"There is no file {path}.", code="no_such_file")
         book = self._files.read(path, encoding=encoding, title=title)
+        self._accept(book)
         row = shelve(self.library, self.settings, book, path, replace_text=encoding is not None)
         return cards.description(self.library, self.settings, row) | {"new": row.new}
 
@@ -421,6 +422,9 @@ class Reader:
         return engine
 
     # How it is done
+
+    def _accept(self, book: Book) -> None:
+        """Comes before anything is made of a book; one shelf may hold less than another."""
 
     def _fetch_model(self, model: str) -> Iterator[dict[str, Any]]:
         if find_local(model, self.settings) is None:

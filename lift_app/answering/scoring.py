@@ -15,7 +15,7 @@ from lift_app.answering.lookup import look_up
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.answering.sentences import first_sentence_end
 from lift_app.errors import CallerError
-from lift_app.models.generation import generate
+from lift_app.models.generation import generate, read_tokens
 from lift_app.sequences import shared_length
 
 if TYPE_CHECKING:
@@ -143,12 +143,7 @@ def score(
 
 def _read(base: BaseModel, tokens: Sequence[int]) -> Any:
     """Keys and values of tokens."""
-    import torch
-    from transformers import DynamicCache
-
-    kept = DynamicCache(config=base.model.config)
-    ids = torch.tensor([list(tokens)], device=base.device)
-    base.model(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
+    _, kept = read_tokens(base.model, tokens, threading.Event())
     return kept
 
 
@@ -164,12 +159,14 @@ def _nll(base: BaseModel, kept: Any, prompt: Sequence[int], answer: str, *, room
             "the window has left."
         )
     ids = torch.tensor([[*prompt, *target]], device=base.device)
+    last = ids.shape[1] - 1
     logits = base.model(
         input_ids=ids,
         past_key_values=kept,
         use_cache=kept is not None,
-        logits_to_keep=len(target) + 1,
-    ).logits[0, :-1]
+        # By index: a slice is not contiguous, and its product takes twice as long.
+        logits_to_keep=torch.arange(last - len(target), last, device=base.device),
+    ).logits[0]
     if kept is not None:
         kept.crop(-ids.shape[1])  # a negative number takes so many tokens off the end
     chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, ids[0, -len(target) :, None])

@@ -60,9 +60,8 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     """
     import torch
 
-    from lift_app.models.lora import AdapterHost
-
-    base = _base(settings, plan)
+    host, machine = make_host(settings, plan.shape)
+    base = host.base
     recipe = plan.recipe
     torch.manual_seed(0)
     high = base.identity.vocabulary
@@ -75,7 +74,7 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     if plan.plain:
         from lift_app.bench.plain_loop import PlainLoop
 
-        other = _base(settings, plan).model
+        other = _base(settings, plan.shape).model
         other.config._attn_implementation = "sdpa"  # as it is loaded; ours is another
         plain = PlainLoop(other, prefix, ids, recipe.rank, recipe.learning_rate)
         plain.seconds(1)
@@ -85,7 +84,6 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
         best = max(tried, key=lambda batch: tried[batch])
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
-    host = AdapterHost(base)
     _seconds(host, prefix, ids[: recipe.batch_segments], recipe)
     forget_peak_memory()
     for number in range(plan.rounds):
@@ -101,12 +99,12 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
         "tokens_per_second": round(speed, 1),
         "segment_length": recipe.segment_length,
         "batch": recipe.batch_segments,
-        "tflops": round(tflops, 4),
-        "peak_tflops": round(peak, 4),
+        "tflops": float(f"{tflops:.4g}"),
+        "peak_tflops": float(f"{peak:.4g}"),
         "share": round(tflops / peak, 3),
         "peak_memory_gb": round(memory, 2),
         "seconds": {str(n): round(recipe.trained_tokens(n) / speed, 1) for n in LENGTHS},
-        "machine": _machine(base),
+        "machine": machine,
     }
     if theirs and best is not None:
         result["plain"] = {
@@ -172,9 +170,17 @@ def forget_peak_memory() -> None:
         return
 
 
-def _base(settings: Settings, plan: Plan) -> Any:
-    if plan.shape:
-        return make_base(plan.shape, settings)
+def make_host(settings: Settings, shape: str | None) -> tuple[Any, dict[str, Any]]:
+    """The model of the settings, or random weights of a shape; and what it runs on."""
+    from lift_app.models.lora import AdapterHost
+
+    base = _base(settings, shape)
+    return AdapterHost(base), _machine(base)
+
+
+def _base(settings: Settings, shape: str | None) -> Any:
+    if shape:
+        return make_base(shape, settings)
     from lift_app.models.base_model import BaseModel
 
     folder = ensure_model(settings.model, settings)

@@ -166,10 +166,11 @@ def progress_line(event: dict[str, Any]) -> str:
     if "loss" not in event:
         steps = f" {event['step']} of {event['steps']}" if event.get("steps") else ""
         return f"{event['stage']}{steps}"
+    note = f" · {event['note']}" if event.get("note") else ""
     return (
         f"step {event['step']} of {event['steps']} · loss {event['loss']:.2f} · "
         f"{event.get('tokens_per_second') or 0:,.0f} tokens/s · "
-        f"{duration(event.get('eta_seconds'))} left"
+        f"{duration(event.get('eta_seconds'))} left{note}"
     )
 
 

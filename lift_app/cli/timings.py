@@ -1,8 +1,9 @@
-"""Commands that time the program: `lift bench answer` and `lift bench speed`."""
+"""Commands that time the program: `lift bench answer`, `speed` and `length`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -92,6 +93,48 @@ def speed_command(
         print_json(result)
     else:
         click.echo(speed.table(result))
+
+
+@click.command("length")
+@recipe_options
+@click.option("--shape", help="Random weights of this shape: llama-3-8b or tiny.")
+@click.option("--longest", type=click.IntRange(30_000), default=1_000_000, show_default=True)
+@click.option("--steps", type=click.IntRange(1), help="So many steps; whole lifts by default.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw it: an SVG or PNG.")
+@json_option
+@reports_errors
+def length_command(
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    shape: str | None,
+    longest: int,
+    steps: int | None,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Time and peak memory of lifts of 10,000 to a million tokens."""
+    from lift_app.bench import length
+
+    settings = _settings(model, start)
+    name = recipe or settings.recipe
+    line = StatusLine()
+    result = length.run(
+        settings,
+        recipe=resolve_recipe(name, window=LARGEST_WINDOW, values=changed_values(changes)),
+        lengths=[tokens for tokens in length.LENGTHS if tokens <= longest],
+        shape=shape,
+        steps=steps,
+        progress=line.show,
+    )
+    line.end()
+    if figure is not None:
+        length.draw(result, figure)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(length.table(result))
 
 
 def _settings(model: str | None, start: str | None) -> Settings:

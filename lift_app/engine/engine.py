@@ -11,7 +11,6 @@ import logging
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -92,6 +91,7 @@ class Engine:
         self._loaded_key: str | None = None
         self._lift: LiftJob | None = None
         self._turns: Iterator[None] | None = None
+        self._measuring: Iterator[None] | None = None
         self._failed: dict[str, LiftError] = {}
         self._trouble: tuple[float, LiftError] | None = None
         self._ended = threading.Event()
@@ -186,6 +186,7 @@ class Engine:
             answered = self._waiting_turn()
             self._settle_failed()
             lifted = self._takes_jobs.is_set() and self._lift_turn()
+            measured = not (answered or lifted) and self._measuring_turn()
         except Exception as error:  # the library cannot be written, say: keep the thread, try again
             if self._trouble is None:
                 log.exception("A turn could not be taken")
@@ -194,7 +195,7 @@ class Engine:
                 self._trouble = (time.monotonic(), error)
             return False
         self._trouble = None
-        return answered or lifted
+        return answered or lifted or measured
 
     def _refuse_waiting(self) -> None:
         while True:
@@ -287,6 +288,18 @@ class Engine:
         self._turns = self._lift = None
         return True
 
+    def _measuring_turn(self) -> bool:
+        """Measure this machine while nobody wants anything of a model that was loaded ahead."""
+        if not self._preload.is_set() or self._host is None:
+            return False
+        if self._measuring is None:
+            from lift_app.lifting.calibration import calibration_turns
+            from lift_app.lifting.recipe import resolve_recipe
+
+            recipe = resolve_recipe(self._settings.recipe, window=self._host.base.window)
+            self._measuring = calibration_turns(self._host, self._library.calibration, recipe)
+        return next(self._measuring, self) is not self
+
     def _begin_lift(self) -> bool:
         job = self._library.jobs.next_queued()
         if job is None:
@@ -331,7 +344,7 @@ class Engine:
                 f"A book is being learned with the model {self._host_model}. "
                 f"Wait for it, or pause it, before {model} is used."
             )
-        self._host, self._host_model, self._loaded_key = None, None, None
+        self._host, self._host_model, self._loaded_key, self._measuring = None, None, None, None
         try:
             self._host = self._load(model)
         except LiftError as error:
@@ -383,8 +396,10 @@ class _Either(threading.Event):
 
 
 def _unexpected(what: str, error: Exception) -> LiftError:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        _release_memory(error)
+    from lift_app.lifting.room import is_out_of_memory, release
+
+    if is_out_of_memory(error):
+        release(error)
         return LiftError(
             f"{what}: there is not enough memory for it. Nothing that was saved is lost. Close "
             "other programs that use it, or choose a smaller model or a quicker recipe.",
@@ -394,15 +409,3 @@ def _unexpected(what: str, error: Exception) -> LiftError:
         f"{what} because of an unexpected error ({type(error).__name__}: {error}). "
         "Nothing that was saved is lost; `lift doctor` checks the library."
     )
-
-
-def _release_memory(error: Exception) -> None:
-    """Give back what failed work still holds, so that the next question finds room."""
-    import gc
-
-    import torch
-
-    traceback.clear_frames(error.__traceback__)
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

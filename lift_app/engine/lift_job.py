@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lift_app.errors import LiftError
@@ -114,14 +115,17 @@ class LiftJob:
         self.save_checkpoint()
         if self._best is not None:
             self._host.load_state(SLOT, self._best)
-        self._remember_speed(recipe)
         memory = Memory(self._host, SLOT, ids, segments, prefix)
+        checked = 0.0
         while not memory.finished:
             if not self._wanted():
                 return
+            began = time.perf_counter()
             memory.step()
+            checked += time.perf_counter() - began
             self._record(Progress("checking", memory.step_done, memory.steps))
             yield
+        self._remember_speed(recipe, len(ids) / checked)
         self._publish(memory.segment_losses())
         self._finish()
 
@@ -200,11 +204,12 @@ class LiftJob:
         save_checkpoint(self.checkpoint_folder, state)
         self._saved_at = time.monotonic()
 
-    def _segments(self, text: str, recipe: Recipe) -> tuple[list[int], tuple[Segment, ...]]:
+    def _segments(self, text: str, recipe: Recipe) -> tuple[Tensor, tuple[Segment, ...]]:
         tokenizer = load_tokenizer(self._host.base.identity.path)
         encoding = tokenizer.encode(text, add_special_tokens=False)
         segments = cut_segments(encoding.offsets, recipe.segment_length, recipe.stride)
-        return encoding.ids, segments
+        # As one tensor: a list of a million numbers would be a tenth of a small model's memory.
+        return torch.tensor(encoding.ids), segments
 
     def _check_key(self, book: Book, recipe: Recipe) -> None:
         """The key was made when the lift was asked for; the book may be another by now."""
@@ -251,13 +256,14 @@ class LiftJob:
                 tokens_per_second=self.trainer.pace.tokens_per_second,
                 eta_seconds=self.trainer.eta_seconds,
                 segments=result.segments,
+                note=self.trainer.room.note,
             )
         )
 
     def _record(self, progress: Progress) -> None:
         self._library.jobs.event(self.job.id, progress.to_json())
 
-    def _remember_speed(self, recipe: Recipe) -> None:
+    def _remember_speed(self, recipe: Recipe, checked_per_second: float) -> None:
         assert self.trainer is not None
         if self._trained_seconds > 0:
             remember_speed(
@@ -266,6 +272,7 @@ class LiftJob:
                 choice=self._host.base.choice,
                 recipe=recipe,
                 tokens_per_second=self._trained_tokens / self._trained_seconds,
+                checked_per_second=checked_per_second,
             )
 
     def _publish(self, segment_losses: dict[int, float]) -> None:

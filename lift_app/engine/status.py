@@ -41,9 +41,10 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
     """Where a lift stands, the same for every window and process.
 
     Returns:
-        What `job_line` gives, and `loss`, `tokens_per_second`, `eta_seconds`; `segments` (last
-        loss of each segment in nats, None where it was not trained on yet), `losses` ([step,
-        loss], thinned to `MOST_POINTS`), `last_event` (its sequence number).
+        What `job_line` gives, and `loss`, `tokens_per_second`, `eta_seconds`, `note` (a word about
+        how it goes, or None); `segments` (last loss of each segment in nats, None where it was not
+        trained on yet), `losses` ([step, loss], thinned to `MOST_POINTS`), `last_event` (its
+        sequence number).
     """
     events = library.jobs.events(job.id)
     training = [event for _, event in events if event["stage"] == "training"]
@@ -59,6 +60,7 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
         "steps": last.get("steps", 0),
         "loss": by_step[max(by_step)] if by_step else None,
         "tokens_per_second": last.get("tokens_per_second"),
+        "note": last.get("note"),
         "eta_seconds": last.get("eta_seconds") if job.state == "running" else None,
         "segments": [known[i]["last"] if i in known else None for i in range(count)],
         "losses": losses[:: len(losses) // MOST_POINTS + 1],

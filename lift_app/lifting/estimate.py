@@ -1,7 +1,7 @@
 """Estimate: how long a lift will take on this machine. Torch-free.
 
-A finished lift leaves its measured speed in the library. Before the first one there is only a
-guess, and the reader is told so.
+A short calibration leaves its measured speed in the library, and every finished lift its own.
+Before the first of them there is only a guess, and the reader is told so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ CPU_FLOPS_PER_CORE = 6e10
 """Guess for an unmeasured machine: sustained operations a second of one core in fp32."""
 GPU_FLOPS = 1e14
 """Guess for an unmeasured GPU in bf16."""
+CHECK_SPEED = 3.0
+"""Guess: the check after the last step only reads, which is so many times as fast as to learn."""
 
 
 class Calibration(Protocol):
@@ -31,7 +33,7 @@ class Calibration(Protocol):
 
 @dataclass(frozen=True)
 class Estimate:
-    """Minutes of a lift, and where the number comes from."""
+    """Minutes of a lift with its check, and where the number comes from."""
 
     minutes: float
     reason: str
@@ -61,12 +63,22 @@ def estimate(
     measured = calibration.get(_name(weights_sha256, choice, recipe))
     if measured:
         speed = measured["tokens_per_second"]
-        reason = f"{speed:,.0f} tokens/s measured in the last lift on this machine"
+        checked = measured.get("checked_per_second") or speed * CHECK_SPEED
+        where = "in a short test of" if measured.get("short") else "in the last lift on"
+        reason = f"{speed:,.0f} tokens/s measured {where} this machine"
     else:
         flops = GPU_FLOPS if choice.device == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
         speed = flops / (8 * parameters)
+        checked = speed * CHECK_SPEED
         reason = f"a guess of {speed:,.0f} tokens/s; the first lift will measure this machine"
-    return Estimate(trained / speed / 60, reason)
+    return Estimate((trained / speed + tokens / checked) / 60, reason)
+
+
+def is_measured(
+    calibration: Calibration, *, weights_sha256: str, choice: Choice, recipe: Recipe
+) -> bool:
+    """Whether the speed of such a lift on this machine is known."""
+    return calibration.get(_name(weights_sha256, choice, recipe)) is not None
 
 
 def remember_speed(
@@ -76,9 +88,25 @@ def remember_speed(
     choice: Choice,
     recipe: Recipe,
     tokens_per_second: float,
+    checked_per_second: float,
+    short: bool = False,
 ) -> None:
-    """Keep the speed of a finished lift for later estimates, in tokens of the book a second."""
-    speed = {"tokens_per_second": tokens_per_second}
+    """Keep a speed for later estimates.
+
+    Args:
+        calibration: where it is kept, in place of an older one.
+        weights_sha256: identity of the base model.
+        choice: device and precision.
+        recipe: its shape counts: lengths, batch, rank, tasks.
+        tokens_per_second: tokens of the book that were trained on a second.
+        checked_per_second: tokens that the check after the last step read a second.
+        short: it was a calibration and not a lift.
+    """
+    speed: dict[str, float] = {
+        "tokens_per_second": tokens_per_second,
+        "checked_per_second": checked_per_second,
+        "short": short,
+    }
     calibration.set(_name(weights_sha256, choice, recipe), speed)
 
 
@@ -91,4 +119,8 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
         if recipe.has_tasks
         else ""
     )
-    return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.precision}{tasks}"
+    shape = (
+        f"{recipe.segment_length}x{recipe.batch_segments}r{recipe.rank}"
+        f"/{recipe.framing}{recipe.context_tokens or ''}"
+    )
+    return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.label}/{shape}{tasks}"

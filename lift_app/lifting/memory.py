@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from lift_app.lifting.objective import token_losses
 from lift_app.lifting.segments import Segment
@@ -25,13 +26,13 @@ class Memory:
         self,
         host: AdapterHost,
         slot: str,
-        ids: Sequence[int],
+        ids: Sequence[int] | Tensor,
         segments: Sequence[Segment],
         prefix: Sequence[int] = (),
     ) -> None:
         self._host = host
         self._slot = slot
-        self._ids = torch.tensor(ids, dtype=torch.long, device=host.base.device)
+        self._ids = torch.as_tensor(ids, dtype=torch.long, device=host.base.device)
         self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
         self._segments = segments
         self._losses = torch.full((len(ids),), float("nan"))

@@ -14,17 +14,22 @@ from lift_app.models.next_token import next_token_losses
 from lift_app.sequences import by_length
 
 
-def equal_lengths(rows: Sequence[Tensor]) -> Iterator[tuple[list[int], Tensor]]:
+def equal_lengths(
+    rows: Sequence[Tensor], most: int | None = None
+) -> Iterator[tuple[list[int], Tensor]]:
     """Group rows of token ids by length, so that no batch needs padding.
 
     Args:
         rows: tensors of shape (length,), lengths may differ.
+        most: rows in a group; as many as there are if None.
 
     Yields:
         Positions in `rows` and the ids stacked to (rows of that length, length).
     """
     for positions in by_length(rows):
-        yield positions, torch.stack([rows[position] for position in positions])
+        for first in range(0, len(positions), most or len(positions)):
+            part = positions[first : first + (most or len(positions))]
+            yield part, torch.stack([rows[position] for position in part])
 
 
 def token_losses(model: nn.Module, ids: Tensor, prefix: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class Progress:
     """Segments of the book; with the first event of the training."""
     segments: dict[int, float] = field(default_factory=dict)
     """Loss of each segment of this step, by its index."""
+    note: str | None = None
+    """What a reader should know about how it goes, in words: that memory was short, say."""
     adapter: str | None = None
     """Key of the finished adapter; only with stage `done`."""
 

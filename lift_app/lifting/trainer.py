@@ -10,15 +10,18 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lift_app.errors import LiftError
 from lift_app.lifting.auxiliary import TaskRows, add_gradients
 from lift_app.lifting.objective import equal_lengths, token_losses
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.room import OUT_OF_ROOM, Room, is_out_of_memory, release
 from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.segments import Segment
 from lift_app.models.lora import AdapterHost
@@ -57,7 +60,7 @@ class Trainer:
         self,
         host: AdapterHost,
         slot: str,
-        ids: Sequence[int],
+        ids: Sequence[int] | Tensor,
         segments: Sequence[Segment],
         recipe: Recipe,
         prefix: Sequence[int] = (),
@@ -65,11 +68,18 @@ class Trainer:
         self.recipe = recipe
         self.segments = segments
         self.schedule = Schedule(recipe, len(segments))
+        sizes = [
+            sum(len(segments[index]) for index in self.schedule.batch(step))
+            for step in range(self.schedule.steps)
+        ]
+        # Tokens from each step on, once: to add them up at every step would grow with its square.
+        self._left = [*accumulate(reversed(sizes), initial=0)][::-1]
         self.step_done = 0
         self.pace = Pace()
+        self.room = Room(host.model, recipe.batch_segments)
         self._host = host
         self._slot = slot
-        self._ids = torch.tensor(ids, dtype=torch.long, device=host.base.device)
+        self._ids = torch.as_tensor(ids, dtype=torch.long, device=host.base.device)
         self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
         host.reset(slot, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
         self._optimizer = torch.optim.AdamW(
@@ -87,12 +97,7 @@ class Trainer:
     @property
     def eta_seconds(self) -> float | None:
         """Seconds that the remaining steps will take at the present pace."""
-        left = sum(
-            len(self.segments[index])
-            for step in range(self.step_done, self.schedule.steps)
-            for index in self.schedule.batch(step)
-        )
-        return self.pace.seconds_for(left)
+        return self.pace.seconds_for(self._left[self.step_done])
 
     def step(self, tasks: TaskRows | None = None) -> StepResult:
         """Train on the next batch, and on a group of auxiliary tasks where one is given.
@@ -104,9 +109,29 @@ class Trainer:
             tasks: what the group puts before the model.
 
         Raises:
-            LiftError: the loss is not finite; nothing was changed.
+            LiftError: the loss is not finite, or there is not enough memory even for one segment
+                (`room`); nothing was changed.
         """
         began = time.perf_counter()
+        while True:
+            try:
+                loss, segment_losses, tokens = self._learn(opened, closed)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                release(error)
+                if not self.room.save():
+                    raise LiftError(OUT_OF_ROOM, code="out_of_memory") from None
+        self.step_done += 1
+        seconds = time.perf_counter() - began
+        self.pace.add(tokens, seconds)
+        return StepResult(self.step_done, loss, tokens, segment_losses, seconds)
+
+    def _learn(
+        self, opened: Sequence[Row], closed: Sequence[Row]
+    ) -> tuple[float, dict[int, float], int]:
+        """One update of the adapter: the loss, that of each segment, and the tokens."""
         batch = self.schedule.batch(self.step_done)
         rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
         unpredicted = 0 if len(self._prefix) else 1
@@ -115,7 +140,7 @@ class Trainer:
         total = 0.0
         with self._host.training(self._slot):
             self._optimizer.zero_grad(set_to_none=True)
-            for positions, ids in equal_lengths(rows):
+            for positions, ids in equal_lengths(rows, self.room.at_once):
                 if ids.shape[1] <= unpredicted:
                     continue  # a book of a single token predicts nothing
                 losses = token_losses(self._host.model, ids, self._prefix)
@@ -139,11 +164,7 @@ class Trainer:
             for group in self._optimizer.param_groups:
                 group["lr"] = self.schedule.learning_rate(self.step_done)
             self._optimizer.step()
-        self.step_done += 1
-        seconds = time.perf_counter() - began
-        tokens = sum(len(row) for row in rows)
-        self.pace.add(tokens, seconds)
-        return StepResult(self.step_done, loss, tokens, segment_losses, seconds)
+        return loss, segment_losses, sum(len(row) for row in rows)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed lift needs besides the recipe and the book."""

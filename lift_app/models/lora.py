@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lift_app.errors import CallerError, LiftError
+from lift_app.errors import CallerError
 from lift_app.models.adapted_linear import AdaptedLinear, speed_up
 from lift_app.models.adapter_file import (
     PEFT_PREFIX,
@@ -27,28 +27,22 @@ from lift_app.models.adapter_file import (
     read_adapter,
     write_adapter,
 )
+from lift_app.models.adapter_shape import (
+    ALL_LINEAR,
+    Shape,
+    check_tensors,
+    resolve,
+    targets_of,
+)
 from lift_app.models.base_model import BaseModel
 from lift_app.models.generation import StopFlag
 from lift_app.models.linear_layers import (
     features,
-    last_parts,
     linear_layers,
-    matches,
     remove_adapters,
     shortest_targets,
 )
 from lift_app.models.prefix import Prefixes
-
-ALL_LINEAR = "all-linear"
-"""Every linear layer but the output layer: attention and MLP (MLPs included)."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Rank and full layer names, in the model's order: what in-place changes must keep."""
-
-    rank: int
-    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,9 @@ class AdapterHost:
         """
         if rank < 1 or not alpha > 0:
             raise CallerError(f"An adapter needs rank >= 1 and alpha > 0, not {rank} and {alpha}.")
-        self._prepare(slot, Shape(rank, self._resolve(targets)), alpha)
+        self._prepare(
+            slot, Shape(rank, resolve(targets, self._names, self.base.identity.name)), alpha
+        )
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for name in self._slots[slot].shape.targets:
@@ -151,8 +147,8 @@ class AdapterHost:
         """
         found = read_adapter(folder)
         check_base(found, folder, self.base.identity)
-        shape = Shape(found.rank, self._targets_of(found, folder))
-        self._check_tensors(found.tensors, shape, str(folder))
+        shape = Shape(found.rank, targets_of(found, folder, self._names, self.base.identity.name))
+        self._check(found.tensors, shape, str(folder))
         self._prepare(slot, shape, found.alpha)
         self._copy(slot, found.tensors)
 
@@ -211,7 +207,7 @@ class AdapterHost:
             CallerError: the slot holds no adapter.
             LiftError: names or shapes that are not the slot's; the slot then is as it was.
         """
-        self._check_tensors(state, self._slot(slot).shape, f"the state for slot {slot}")
+        self._check(state, self._slot(slot).shape, f"the state for slot {slot}")
         self._copy(slot, state)
 
     def parameters(self, slot: str) -> list[nn.Parameter]:
@@ -345,62 +341,8 @@ class AdapterHost:
         self._modules = list(self.base.model.modules())
         self.base.model.requires_grad_(False)
 
-    def _resolve(self, targets: str | tuple[str, ...]) -> tuple[str, ...]:
-        """Full names of the layers that `targets` means, in the model's order."""
-        if targets == ALL_LINEAR:
-            return self._names
-        wanted = (targets,) if isinstance(targets, str) else tuple(targets)
-        for target in wanted:
-            if not any(matches(name, target) for name in self._names):
-                raise CallerError(
-                    f"The base model {self.base.identity.name} has no linear layer {target!r}; it "
-                    f"has {', '.join(last_parts(self._names))}."
-                )
-        return tuple(
-            name for name in self._names if any(matches(name, target) for target in wanted)
-        )
-
-    def _targets_of(self, found: AdapterFile, folder: Path) -> tuple[str, ...]:
-        """The layers that an adapter file should hold, by its own configuration."""
-        if found.target_modules == (ALL_LINEAR,):
-            return self._names
-        targets = tuple(
-            name
-            for name in self._names
-            if any(matches(name, target) for target in found.target_modules)
-        )
-        if not targets:
-            raise LiftError(
-                f"The adapter in {folder} is for layers ({', '.join(found.target_modules)}) that "
-                f"the base model {self.base.identity.name} does not have. Load the model that it "
-                "was made on.",
-                code="base_mismatch",
-            )
-        return targets
-
-    def _check_tensors(self, tensors: Mapping[str, Tensor], shape: Shape, where: str) -> None:
-        expected = dict(self._expected_shapes(shape))
-        for name in sorted(expected.keys() | tensors.keys()):
-            if name not in tensors:
-                raise LiftError(f"{where} is incomplete: {name} is missing.", code="damaged")
-            if name not in expected:
-                raise LiftError(
-                    f"{where} holds {name}, which belongs to no adapted layer of the base model "
-                    f"{self.base.identity.name}.",
-                    code="base_mismatch",
-                )
-            if tuple(tensors[name].shape) != expected[name]:
-                raise LiftError(
-                    f"{where} does not fit the base model {self.base.identity.name}: {name} has "
-                    f"shape {tuple(tensors[name].shape)}, expected {expected[name]}.",
-                    code="base_mismatch",
-                )
-
-    def _expected_shapes(self, shape: Shape) -> Iterator[tuple[str, tuple[int, int]]]:
-        for name in shape.targets:
-            inputs, outputs = self._features[name]
-            yield f"{PEFT_PREFIX}{name}.lora_A.weight", (shape.rank, inputs)
-            yield f"{PEFT_PREFIX}{name}.lora_B.weight", (outputs, shape.rank)
+    def _check(self, tensors: Mapping[str, Tensor], shape: Shape, where: str) -> None:
+        check_tensors(tensors, shape, self._features, where, self.base.identity.name)
 
     def _slot(self, slot: str) -> _Slot:
         if slot not in self._slots:

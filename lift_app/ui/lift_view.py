@@ -36,7 +36,7 @@ def lift_html(status: dict[str, Any], *, note: str = "") -> str:
         return f'<section class="lift"><p class="trouble" role="alert">{escape(text)}</p></section>'
     percent = percent_of(status)
     notes = {"paused": words.PAUSED_NOTE, "queued": words.QUEUED_NOTE}
-    note = note or notes.get(str(state), words.KEEPS_GOING)
+    note = note or notes.get(str(state), status.get("note") or words.KEEPS_GOING)
     return (
         f'<section class="lift {escape(state)}" aria-label="{escape(words.LIFT)}">'
         f'<p class="progress-line">{escape(progress_line(status))}</p>'

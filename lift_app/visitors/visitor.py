@@ -17,6 +17,7 @@ from lift_app.lifting.recipe import resolve_recipe
 from lift_app.models.device import choose_device
 from lift_app.models.provision import find_local
 from lift_app.reader import Reader
+from lift_app.reading import Book
 
 if TYPE_CHECKING:
     from lift_app.engine.engine import Engine
@@ -99,14 +100,13 @@ class Visitor(Reader):
             raise _limit("Visitors use the model of this app. Leave the model out.")
         return own
 
-    def _count_tokens(self, text: str) -> tuple[int, bool]:
+    def _accept(self, book: Book) -> None:
         """Comes before anything is made of a text: what is made of it, all visitors wait for."""
-        if len(text) > MOST_CHARACTERS:
+        if len(book.text) > MOST_CHARACTERS:
             raise _limit(
-                f"The text has {len(text):,} characters, and a visitor's book may have "
+                f"The text has {len(book.text):,} characters, and a visitor's book may have "
                 f"{MOST_CHARACTERS:,} here. Nothing was kept; split it and add a part."
             )
-        return super()._count_tokens(text)
 
     def engine(self) -> Engine:
         """Not for visitors."""

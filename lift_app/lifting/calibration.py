@@ -1,0 +1,76 @@
+"""Calibration: how fast this machine lifts with a model, measured before the first lift.
+
+A few steps of the recipe on random tokens, in a slot of their own, then one window of the check. It
+goes in turns, as everything that needs the model. Knows nothing of books or jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lift_app.errors import LiftError
+from lift_app.lifting.estimate import Calibration, is_measured, remember_speed
+from lift_app.lifting.framing import excerpt_prefix
+from lift_app.lifting.memory import Memory
+from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.segments import Segment
+from lift_app.lifting.trainer import Trainer
+from lift_app.models.lora import AdapterHost
+
+SLOT = "calibration"
+STEPS = 3
+"""Steps that are timed, after one that is not."""
+
+log = logging.getLogger(__name__)
+
+
+def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> Iterator[None]:
+    """Measure this machine, a step a turn; nothing if it is measured, or if the recipe has tasks.
+
+    Args:
+        host: the base model.
+        kept: gets the speeds.
+        recipe: whose shape is measured.
+    """
+    base = host.base
+    of: dict[str, Any] = {
+        "weights_sha256": base.identity.weights_sha256,
+        "choice": base.choice,
+        "recipe": recipe,
+    }
+    if recipe.has_tasks or is_measured(kept, **of):
+        return
+    try:
+        count, length = (STEPS + 1) * recipe.batch_segments, recipe.segment_length
+        ids = torch.randint(
+            base.identity.vocabulary,
+            (count * length,),
+            generator=torch.Generator().manual_seed(0),
+        )
+        segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
+        prefix = [] if recipe.framing == "raw" else excerpt_prefix(base, "A Book")
+        prefix += ids[: recipe.context_tokens].tolist()
+        once = replace(recipe, epochs=1, stride=length)
+        trainer = Trainer(host, SLOT, ids, segments, once, prefix)
+        trainer.step()
+        yield
+        timed = []
+        while not trainer.finished:
+            timed.append(trainer.step())
+            yield
+        memory = Memory(host, SLOT, ids, segments, prefix)
+        began = time.perf_counter()
+        memory.step()
+        checked = length / (time.perf_counter() - began)
+        host.drop(SLOT)
+    except LiftError as error:  # too little memory: a lift will say so when it is asked for
+        log.info("this machine could not be measured: %s", error)
+        return
+    speed = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
+    remember_speed(kept, **of, tokens_per_second=speed, checked_per_second=checked, short=True)

@@ -1,0 +1,90 @@
+"""The timing benches run whole on a tiny shape; what they print is no test of this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lift_app.bench import answer, length, speed
+from lift_app.bench.shapes import SHAPES, make_base
+from lift_app.cli.main import main
+from lift_app.errors import CallerError
+from lift_app.lifting.recipe import Recipe
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+SMALL = Recipe(segment_length=64, stride=64, rank=2, alpha=4)
+
+
+def quiet(_: str) -> None:
+    """Nobody needs to hear how far it is."""
+
+
+def test_speed_against_the_plain_loop() -> None:
+    arguments = ["--shape", "tiny", "--against", "plain", "--segments", "2", "--rounds", "1"]
+    changes = ["--set", "segment_length=32", "--set", "stride=32", "--set", "rank=2"]
+    done = CliRunner().invoke(main, ["bench", "speed", *arguments, *changes, "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)  # one document: the Trainer prints nothing into it
+    assert {"tokens_per_second", "tflops", "peak_tflops", "share", "peak_memory_gb"} <= set(result)
+    assert result["plain"]["batch"] in (1, 2) and set(result["plain"]["batches"]) == {"1", "2"}
+    assert result["ratio"] > 0 and result["cpu_ratio"] > 0
+    assert 0 < result["tflops"] < result["peak_tflops"]
+    assert result["seconds"]["1000000"] > 100 * result["seconds"]["8000"] > 0
+    assert "tokens/s" in speed.table(result)
+
+
+def test_the_operations_of_a_step_are_those_of_its_products(settings: Settings) -> None:
+    base = make_base("tiny", settings)
+    # Layer by layer: q and o 32 x 32, k and v 32 x 16, three of 32 x 64; the output 32 x 512.
+    linear = 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64)
+    read = 64 + speed.PREFIX_TOKENS
+    attention = 2 * 6 * 2 * 32 * read / 2
+    expected = (4 * linear + attention) * read / 64 + 4 * 32 * 512
+    assert speed._operations(base, SMALL) == pytest.approx(expected)
+
+
+def test_shapes() -> None:
+    assert SHAPES["llama-3-8b"]["vocab_size"] == 128_256
+    with pytest.raises(CallerError, match="no shape 'huge'"):
+        make_base("huge", Settings())
+
+
+def test_time_grows_with_the_book_and_memory_does_not(settings: Settings, tmp_path: Path) -> None:
+    result = length.run(
+        settings, recipe=SMALL, lengths=(3_000, 12_000), shape="tiny", progress=quiet
+    )
+    assert [row["steps"] for row in result["rows"]] == [47, 188]
+    assert 0.5 < result["slope"] < 1.5
+    assert result["memory_spread"] < 0.05
+    assert "| 12,000 |" in length.table(result)
+    same = length.run(
+        settings, recipe=SMALL, lengths=(3_000, 12_000), shape="tiny", steps=2, progress=quiet
+    )
+    assert [row["steps"] for row in same["rows"]] == [2, 2] and same["slope"] is None
+    pytest.importorskip("matplotlib")
+    length.draw(result, tmp_path / "length.svg")
+    assert "<svg" in (tmp_path / "length.svg").read_text(encoding="utf-8")
+
+
+def test_a_figure_without_matplotlib_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(CallerError, match=r"lift-reader\[bench\]"):
+        length.draw({}, tmp_path / "length.svg")
+
+
+def test_answers_are_timed(tiny_settings: Settings) -> None:
+    values: dict[str, Any] = {"segment_length": 256, "stride": 256, "rank": 2}
+    with Reader(tiny_settings) as reader:
+        result = answer.run(reader, recipe="standard", values=values, questions=2, progress=quiet)
+    first, waits = result["first_token_seconds"], result["while_lifting"]
+    assert first["ratio"] == pytest.approx(first["not_kept"] / first["kept"], rel=0.1)
+    assert result["tokens_per_second"]["ratio"] > 0
+    assert min(waits["idle"], waits["lifting"], waits["step_seconds"]) > 0
+    assert "times sooner" in answer.table(result)
