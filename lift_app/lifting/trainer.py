@@ -115,7 +115,7 @@ class Trainer:
         began = time.perf_counter()
         while True:
             try:
-                loss, segment_losses, tokens = self._learn(opened, closed)
+                loss, segment_losses, tokens = self._learn(tasks)
                 break
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -128,9 +128,7 @@ class Trainer:
         self.pace.add(tokens, seconds)
         return StepResult(self.step_done, loss, tokens, segment_losses, seconds)
 
-    def _learn(
-        self, opened: Sequence[Row], closed: Sequence[Row]
-    ) -> tuple[float, dict[int, float], int]:
+    def _learn(self, tasks: TaskRows | None) -> tuple[float, dict[int, float], int]:
         """One update of the adapter: the loss, that of each segment, and the tokens."""
         batch = self.schedule.batch(self.step_done)
         rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
