@@ -115,7 +115,7 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
     tasks = (
         f"/{recipe.tasks_every}"
         f"{'c' * (recipe.task_weight > 0 or recipe.distillation_weight > 0)}"
-        f"{'o' * (recipe.retention_weight > 0)}"
+        f"{'o' * (recipe.retention_weight > 0)}{'q' * recipe.asks}"
         if recipe.has_tasks
         else ""
     )

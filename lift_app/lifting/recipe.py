@@ -141,8 +141,17 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
         "One reading with overlap: every line is seen two or three times.",
     ),
     "deep": (
-        Recipe(name="deep", epochs=2, rank=32, alpha=64, learning_rate=1e-3),
-        "Two slower readings into a larger adapter, when time does not matter.",
+        Recipe(
+            name="deep",
+            task_weight=0.5,
+            distillation_weight=0.5,
+            retention_weight=1.0,
+            asks=True,
+            tasks_every=2,
+            guard=True,
+        ),
+        "Also asks itself questions about the book and watches that nothing else is forgotten: "
+        "about four times the standard time.",
     ),
     "paper": (
         Recipe(
