@@ -71,11 +71,22 @@ def draw_cost(result: Mapping[str, Any]) -> Any:
             for count, style in zip(QUESTIONS, ("-", "--", ":"), strict=True):
                 sum_of = fits[f"{arm} once"] + fits[f"{arm} question"] * count
                 each = [sum_of(x) / count for x in xs]
-                many.plot(xs, each, style, color=colour, label=f"{arm}, {count} questions")
+                many.plot(xs, each, style, color=colour, label=f"{arm}, {_questions(count)}")
     failed = result["memory"].get("icl_failed_at")
     if failed:
         memory.axvline(failed, color=COLOURS["ICL"], linestyle=":")
-        memory.annotate("ICL out of memory", (failed, 0), rotation=90, va="bottom", ha="right")
+        edge = memory.get_xaxis_transform()  # the height counts in shares of the panel
+        memory.text(failed, 0.5, "ICL out of memory ", transform=edge, ha="right", fontsize=8)
+    crossings = {one["questions"]: one["cached"] for one in result["crossings"]}
+    if crossings.get(1):
+        time.text(
+            0.98,
+            0.03,
+            f"LIFT is cheaper from {crossings[1]:,} tokens",
+            transform=time.transAxes,
+            ha="right",
+            fontsize=8,
+        )
     time.set_title("One question: reading or lifting, and the answer")
     time.set_ylabel(result["seconds"])
     many.set_title(f"{result['seconds']} a question, the input being kept")
@@ -84,7 +95,7 @@ def draw_cost(result: Mapping[str, Any]) -> Any:
     memory.set_ylabel("GiB")
     for axes in (time, many, memory):
         axes.set_xlabel("input tokens")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="best" if axes is many else "upper left")
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -111,3 +122,7 @@ def draw_needles(result: Mapping[str, Any]) -> Any:
     figure.axes[0].set_ylabel("depth of the needle")
     figure.suptitle("Dark: found. Number: NLL of the needle, nats a token", fontsize=9)
     return figure
+
+
+def _questions(count: int) -> str:
+    return "1 question" if count == 1 else f"{count} questions"
