@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -41,12 +42,15 @@ def chromium() -> Iterator[object]:
 class Window:
     """One browser window; remembers every host it asked and every error it met."""
 
+    opened: ClassVar[list[Window]] = []
+
     def __init__(self, browser, width: int = 1440, height: int = 900) -> None:
         self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
         self.hosts: set[str] = set()
         self.errors: list[str] = []
+        self.opened.append(self)
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -54,6 +58,12 @@ class Window:
         parts = urlsplit(request.url)
         if parts.scheme in ("http", "https", "ws", "wss"):
             self.hosts.add(parts.netloc)
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Close every window: each would go on asking its server once a second."""
+        while cls.opened:
+            cls.opened.pop().page.close()
 
     def percent(self) -> int:
         return int(self.page.locator(".lift [role=progressbar]").get_attribute("aria-valuenow"))

@@ -81,7 +81,7 @@ def window(browser: object, room: Server) -> Iterator[Window]:
     yield window
     assert window.errors == []
     assert window.hosts == {urlsplit(room.url).netloc}
-    window.page.close()
+    Window.close_all()
 
 
 def squeezed(text: str) -> str:

@@ -21,9 +21,10 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(tmp_path: Path) -> Iterator[str]:
     """A fresh room over the fake Reader, whose lift takes a minute."""
-    return opened(FakeReader(tmp_path / "fake", seconds_a_lift=60), tmp_path)
+    yield opened(FakeReader(tmp_path / "fake", seconds_a_lift=60), tmp_path)
+    Window.close_all()
 
 
 def test_the_story_of_a_reader(browser, url: str) -> None:

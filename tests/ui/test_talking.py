@@ -20,9 +20,10 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def learned(tmp_path: Path) -> str:
+def learned(tmp_path: Path) -> Iterator[str]:
     """A room over the fake Reader, whose lift is done in a second."""
-    return opened(FakeReader(tmp_path / "fake", seconds_a_lift=1), tmp_path)
+    yield opened(FakeReader(tmp_path / "fake", seconds_a_lift=1), tmp_path)
+    Window.close_all()
 
 
 def test_a_reader_asks_compares_and_keeps_the_talk(browser: object, learned: str) -> None:
@@ -87,4 +88,4 @@ def test_a_talk_survives_a_restart(browser: object, tmp_path: Path, story: Path)
             expect(window.page.locator("#chat .user .said")).to_contain_text("Orla Venn")
             window.page.click("#chat a.cite")
             expect(window.page.locator("mark").first).to_be_in_viewport()
-            window.page.close()
+            Window.close_all()
