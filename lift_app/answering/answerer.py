@@ -127,7 +127,7 @@ class Answerer:
         return Answer(
             answer=text,
             arm=question.arm,
-            citations=self._cite(row, question, lookup, text) if cited else (),
+            citations=self._cite(row, question, lookup, text, stop) if cited else (),
             context=prompt.size,
             adapter=key,
             supported=supported or written.stopped,
@@ -141,16 +141,17 @@ class Answerer:
         )
 
     def _cite(
-        self, row: BookRow, question: Question, lookup: Lookup, text: str
+        self, row: BookRow, question: Question, lookup: Lookup, text: str, stop: StopFlag
     ) -> tuple[Citation, ...]:
         """The citation of an answer, borne out by the base alone where it has learned to read."""
         manner = manner_of(self._host.base.identity)
-        bears_out = (
-            Witness(self._host, row.title, question, text, manner).bears_out
-            if manner.verifies
-            else None
-        )
-        return cite(self._library, row, lookup, text, manner.answer_weight, bears_out)
+        witness = Witness(self._host, row.title, question, text, manner)
+
+        def bears_out(quote: str) -> bool:
+            return not stop.is_set() and witness.bears_out(quote)
+
+        asked = bears_out if manner.verifies else None
+        return cite(self._library, row, lookup, text, manner.answer_weight, asked)
 
     def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
         return self._host.disabled() if slot is None else self._host.active(slot, strength)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from lift_app.models.lora import AdapterHost
 
 
+LONGEST_HEARD = 1000
+"""Characters of a question, and of each half of the turn before it: a quote is read beside them."""
+
+
 class Witness:
     """Asked about one answer, quote after quote.
 
@@ -32,7 +36,10 @@ class Witness:
     ) -> None:
         self._host = host
         self._title = title
-        self._question = question
+        self._question = question.text[:LONGEST_HEARD]
+        self._history = [
+            (asked[:LONGEST_HEARD], said[:LONGEST_HEARD]) for asked, said in question.history[-1:]
+        ]
         self._answer = answer
         self._manner = manner
 
@@ -45,9 +52,9 @@ class Witness:
 
         messages = build_messages(
             title=self._title,
-            question=self._question.text,
+            question=self._question,
             evidence=[quote],
-            history=self._question.history[-1:],
+            history=self._history,
             examples=False,
         )
         base = self._host.base

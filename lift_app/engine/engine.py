@@ -88,7 +88,8 @@ class Engine:
         self._takes_jobs = threading.Event()
         self._host: AdapterHost | None = None
         self._host_model: str | None = None
-        self._loaded_key: str | None = None
+        self._loaded: tuple[str, dict[str, str]] | None = None
+        """Key and files of the adapter in the slot: another one may be made under the same key."""
         self._lift: LiftJob | None = None
         self._turns: Iterator[None] | None = None
         self._measuring: Iterator[None] | None = None
@@ -258,18 +259,19 @@ class Engine:
         if key is None:
             return None
         adapters = (library or self._library).adapters
-        if adapters.find(key) is None:
+        row = adapters.find(key)
+        if row is None:
             if self.is_lifting(key):
                 return SLOT
             raise CallerError(
                 "This book has not been learned yet. Learn it first, or ask with the arm ICL.",
                 code="no_adapter",
             )
-        if self._loaded_key != key:
+        if self._loaded != (key, row.files):
             adapters.verify(key)
-            self._loaded_key = None
+            self._loaded = None
             host.load("answer", adapters.folder(key))
-            self._loaded_key = key
+            self._loaded = (key, row.files)
         return "answer"
 
     def _lift_turn(self) -> bool:
@@ -344,7 +346,7 @@ class Engine:
                 f"A book is being learned with the model {self._host_model}. "
                 f"Wait for it, or pause it, before {model} is used."
             )
-        self._host, self._host_model, self._loaded_key, self._measuring = None, None, None, None
+        self._host, self._host_model, self._loaded, self._measuring = None, None, None, None
         try:
             self._host = self._load(model)
         except LiftError as error:

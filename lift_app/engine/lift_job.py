@@ -90,6 +90,7 @@ class LiftJob:
             self._trained_tokens = saved["tokens"]
         self._require_room()
         self.trainer = trainer
+        yield
         self._begin_tasks(book, recipe, saved)
         self._saved_at = time.monotonic()
         self._record(
@@ -101,14 +102,16 @@ class LiftJob:
             )
         )
         yield
-        while not (trainer.finished or (self._guard is not None and self._guard.stops)):
+        while True:
+            if self._guard is not None and self._guard.is_due(trainer.step_done):
+                yield from self._look(self._guard)
+            if trainer.finished or (self._guard is not None and self._guard.stops):
+                break
             if not self._wanted():
                 return
             if self._tasks_to_write():
                 yield
             self._record_step(trainer.step(self._task_rows()))
-            if self._guard is not None and self._guard.is_due(trainer.step_done):
-                self._look(self._guard)
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
@@ -154,10 +157,12 @@ class LiftJob:
                 self._host, book.title, extracts, recipe.seed, asks=recipe.asks
             )
 
-    def _look(self, guard: Guard) -> None:
+    def _look(self, guard: Guard) -> Iterator[None]:
         """Let the guard look at the adapter, and keep its state if it is the best so far."""
         assert self.trainer is not None
-        if guard.look(self.trainer.step_done):
+        before = guard.best
+        yield from guard.look(self.trainer.step_done)
+        if guard.best is not before:
             self._best = self._host.state(SLOT)
 
     def _tasks_to_write(self) -> bool:

@@ -7,6 +7,7 @@ gets no better, and that strength is the adapter's own from then on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,12 +60,11 @@ class Guard:
         self.verdicts: list[Verdict] = []
 
     def is_due(self, step: int) -> bool:
-        """Whether to look after step `step`."""
-        return step in self._due
+        """Whether to look after step `step`, if that has not been done before a kill."""
+        return step in self._due and all(verdict.step != step for verdict in self.verdicts)
 
-    def look(self, step: int) -> bool:
-        """Look at the adapter; returns whether it is the best so far."""
-        before = self.best
+    def look(self, step: int) -> Iterator[None]:
+        """Look at the adapter; each `yield` ends a turn, and the verdict comes with the last."""
         tried = self.verdicts[-1].strength if self.verdicts else STRENGTHS[0]
         # Harm grows with every step that is not held back, so no look begins at the very top again.
         start = max(0, STRENGTHS.index(tried) - 1)
@@ -72,9 +72,8 @@ class Guard:
             found = self._probe.measure(self._slot, strength)
             if found.harm <= HARM:
                 break
-        verdict = Verdict(step, strength, found.harm, found.memory)
-        self.verdicts.append(verdict)
-        return before is None or verdict.memory < before.memory - BETTER
+            yield
+        self.verdicts.append(Verdict(step, strength, found.harm, found.memory))
 
     @property
     def best(self) -> Verdict | None:

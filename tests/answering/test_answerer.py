@@ -20,6 +20,7 @@ from lift_app.answering.lookup import look_up
 from lift_app.answering.manner import STARTED
 from lift_app.answering.question import ADAPTER_ARMS, EXCERPT_ARMS
 from lift_app.answering.whole import asks_for_whole
+from lift_app.answering.witness import LONGEST_HEARD, Witness
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
@@ -345,3 +346,28 @@ def test_a_quote_that_does_not_bear_the_answer_out_is_not_cited(
     torn = replace(STARTED, most_surprise=1e6, least_lead=1e6)
     monkeypatch.setattr("lift_app.answering.manner.STARTED", torn)
     assert ask(ASKED).citations == ()  # likely enough, but it would rather decline
+
+
+@pytest.mark.usefixtures("believed", "started")
+def test_a_reader_who_stops_is_not_kept_waiting_for_a_witness(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(
+        "lift_app.answering.witness.Witness.bears_out", lambda self, quote: heard.append(quote)
+    )
+    ask(ASKED)
+    assert heard
+    heard.clear()
+    monkeypatch.setattr("threading.Event.is_set", lambda self: True)
+    ask(ASKED)
+    assert heard == []
+
+
+@pytest.mark.usefixtures("started")
+def test_a_witness_hears_no_more_than_it_needs_of_a_long_question(host: AdapterHost) -> None:
+    history = (("What? " * 4000, "Nothing. " * 4000),)
+    question = Question("Why? " * 4000, history=history)
+    witness = Witness(host, "Lanterns", question, "Seven.", STARTED)
+    assert len(witness._question) == LONGEST_HEARD
+    assert all(len(said) <= LONGEST_HEARD for turn in witness._history for said in turn)

@@ -18,6 +18,7 @@ from lift_app.errors import Busy, CallerError, LiftError, Stopped
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
+from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -299,3 +300,69 @@ def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
     (whole, tasks), (broken, again) = found["whole"], found["broken"]
     assert tasks == again and '"cloze"' in tasks
     assert all(torch.equal(whole[tensor], broken[tensor]) for tensor in whole)
+
+
+def test_another_adapter_under_the_same_key_is_loaded(reader: Reader, story: Path) -> None:
+    """A key names what an adapter was made of; who forgets it and learns again gets new files."""
+    book = reader.add(story)
+    *_, last = reader.tune(book["id"], values=SHORT)
+    engine = reader.engine()
+
+    def weights(host: AdapterHost) -> dict[str, torch.Tensor]:
+        slot = engine.slot_for(host, last["adapter"])
+        assert slot is not None
+        return host.state(slot)
+
+    model = reader.settings.model
+    first = engine.submit(weights, model=model).result()
+    folder = reader.library.adapters.folder(last["adapter"])
+    row = reader.library.adapters.find(last["adapter"])
+    assert row is not None
+
+    def half(host: AdapterHost) -> None:
+        staged = reader.library.adapters.staging_folder(last["adapter"])
+        slot = engine.slot_for(host, last["adapter"])
+        assert slot is not None
+        halved = {name: tensor / 2 for name, tensor in host.state(slot).items()}
+        host.reset("other", rank=host._slots[slot].shape.rank, alpha=host._slots[slot].alpha)
+        host.load_state("other", halved)
+        host.save("other", staged)
+        host.drop("other")
+        reader.library.adapters.delete(last["adapter"])
+        reader.library.adapters.publish(
+            last["adapter"],
+            staged,
+            book_id=row.book_id,
+            model=row.model,
+            recipe=row.recipe,
+            summary=row.summary,
+        )
+
+    engine.submit(half, model=model).result()
+    assert folder == reader.library.adapters.folder(last["adapter"])
+    second = engine.submit(weights, model=model).result()
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the kill came between a step and the look after it."""
+    values = {**SHORT, "guard": True, "retention_weight": 0.5, "tasks_every": 2}
+    found = {}
+    for name in ("whole", "broken"):
+        settings = replace(tiny_settings, home=tiny_settings.home / name, checkpoint_seconds=0)
+        with Reader(settings) as reader:
+            book = reader.add(story)
+            if name == "broken":
+                with monkeypatch.context() as patch, pytest.raises(LiftError):
+                    patch.setattr("lift_app.lifting.guard.Guard.look", lambda self, step: 1 / 0)
+                    list(reader.tune(book["id"], values=values))
+            *_, last = reader.tune(book["id"], values=values)
+            row = reader.library.adapters.find(last["adapter"])
+            assert row is not None
+            folder = reader.library.adapters.folder(last["adapter"])
+            found[name] = (load_file(folder / "adapter_model.safetensors"), row.summary["guard"])
+    (whole, seen), (broken, seen_again) = found["whole"], found["broken"]
+    assert seen == seen_again
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)

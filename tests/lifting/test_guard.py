@@ -40,7 +40,9 @@ def looks(harm: list[float], memory: list[float]) -> tuple[Guard, list[bool]]:
     better = []
     for number in range(len(memory)):
         probe.look = number
-        better.append(guard.look(25 * (number + 1)))
+        before = guard.best
+        list(guard.look(25 * (number + 1)))
+        better.append(guard.best is not before)
     return guard, better
 
 
@@ -74,6 +76,17 @@ def test_looks_are_evenly_apart_and_the_last_is_at_the_end() -> None:
     assert len(due) == LOOKS
     assert due[-1] == 62
     assert Guard(FakeProbe([], []), "lift", steps=1).is_due(1)  # type: ignore[arg-type]
+
+
+def test_a_look_is_several_turns_and_is_not_due_again() -> None:
+    """A question need not wait for all strengths; a look that a kill broke off is made anew."""
+    guard = Guard(FakeProbe([0.03], [-1.0]), "lift", steps=100)  # type: ignore[arg-type]
+    turns = guard.look(25)
+    next(turns)
+    assert guard.verdicts == []
+    assert guard.is_due(25)
+    assert len(list(turns)) >= 1
+    assert not guard.is_due(25)
 
 
 def test_a_resumed_guard_remembers_its_looks() -> None:
