@@ -3,6 +3,7 @@
 // rest of the room; `page.js` asks it to turn and tells the server.
 (() => {
   const MOST = 12; // leaves that are kept
+  const PAUSE = 80; // milliseconds in which a page is painted before others are fetched
   const PATIENCE = 3000; // milliseconds in which the server answers, or may be asked again
   const leaves = new Map(); // address -> a leaf that is ready to be shown
   const fetching = new Set();
@@ -92,7 +93,7 @@
       if (field) field.value = "";
     }
     openBook = book;
-    if (leaf) readAhead(leaf);
+    if (leaf) setTimeout(() => leaf.isConnected && readAhead(leaf), PAUSE);
     const mark = leaf ? `${place} ${leaf.dataset.mark ?? ""}` : "";
     if (mark === lastMark) return;
     const first = lastMark === null;
