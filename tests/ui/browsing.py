@@ -36,6 +36,7 @@ def chromium() -> Iterator[object]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser
+        Window.close_all()  # or the next module's fixtures would close what has no browser any more
         browser.close()
 
 
