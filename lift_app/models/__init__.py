@@ -6,6 +6,7 @@ asked for, so that looking at the catalogue costs nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lift_app.models.base_model import BaseModel
     from lift_app.models.lora import AdapterHost
     from lift_app.models.provision import ensure_model, find_present
+
+# It warns at its import that it has no kernels from a hub: nothing that a reader could use.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __all__ = [
     "CATALOGUE",
