@@ -91,15 +91,35 @@ def test_a_short_test_measures_once(host: AdapterHost, monkeypatch: pytest.Monke
     assert list(calibration_turns(host, Kept(), replace(RECIPE, task_weight=1.0))) == []
 
 
+@pytest.mark.parametrize("where", ["trainer.token_losses", "memory.Memory.step"])
 def test_a_machine_without_room_is_not_measured(
-    host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+    host: AdapterHost, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("lift_app.lifting.trainer.token_losses", fail)
+    monkeypatch.setattr(f"lift_app.lifting.{where}", fail)
     kept = Kept()
-    assert list(calibration_turns(host, kept, RECIPE)) == [] and not kept
+    list(calibration_turns(host, kept, RECIPE))
+    assert not kept and host.slots == ()
+
+
+def test_what_a_lift_measured_meanwhile_stays(host: AdapterHost) -> None:
+    kept = Kept()
+    of = OF | {"weights_sha256": host.base.identity.weights_sha256}
+    turns = calibration_turns(host, kept, RECIPE)
+    next(turns)
+    remember_speed(kept, **of, tokens_per_second=100.0, checked_per_second=400.0)
+    assert len(list(turns)) == STEPS  # it was on its way
+    assert "100 tokens/s measured in the last lift" in of_book(kept, **of).reason
+
+
+def test_a_calibration_that_is_given_up_leaves_no_slot(host: AdapterHost) -> None:
+    turns = calibration_turns(host, Kept(), RECIPE)
+    next(turns)
+    assert host.slots == (SLOT,)
+    turns.close()  # another model is wanted
+    assert host.slots == ()
 
 
 def test_the_estimate_after_a_lift_is_what_it_took(tiny_settings: Settings, story: Path) -> None:
