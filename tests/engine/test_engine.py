@@ -288,6 +288,26 @@ def test_a_lift_that_cannot_begin_is_not_left_running(
     assert reader.status(book["id"])["state"] == "failed"
 
 
+def test_an_answer_without_memory_gives_back_what_was_kept(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> int:
+        turn = reader.engine().submit(lambda host: len(host.prefixes), model=reader.settings.model)
+        return turn.result()
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    book = reader.add(story)
+    reader.ask(book["id"], "Who mended the bell?")
+    assert kept() > 0
+    with monkeypatch.context() as patch, pytest.raises(LiftError, match="not enough memory"):
+        patch.setattr("lift_app.answering.answerer.Answerer.answer", fail)
+        reader.ask(book["id"], "Who mended the bell?")
+    assert kept() == 0
+    assert reader.ask(book["id"], "Who mended the bell?")["answer"]
+
+
 def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
     tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
