@@ -42,7 +42,7 @@ def record(settings: Settings, folder: Path = FOLDER) -> Iterator[dict[str, Any]
         LiftError: as `Reader.tune`; the folder is then as it was.
     """
     with TemporaryDirectory(prefix="lift-demo-") as home:
-        own = replace(settings, home=Path(home), models=settings.models, owner="local")
+        own = replace(settings, home=Path(home), owner="local")
         with Reader(own) as reader:
             book = reader.add(reader.sample_book())
             events: list[dict[str, Any]] = []

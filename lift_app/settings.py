@@ -24,6 +24,8 @@ class Settings:
     """Where books, adapters and models are kept. Default: the platform's user data folder."""
     models: Path = Path()
     """Where base models are kept, so that several homes can share them. Default: in the home."""
+    starts: Path = Path()
+    """Where a reader's own starts are kept, likewise. Default: in the home."""
     owner: str = "local"
     """Whose shelf this is. One owner in local use."""
     model: str = "smollm2-135m-instruct"
@@ -84,6 +86,8 @@ class Settings:
             object.__setattr__(self, "home", user_data_path("lift-reader", appauthor=False))
         if self.models == Path():
             object.__setattr__(self, "models", self.home / "models")
+        if self.starts == Path():
+            object.__setattr__(self, "starts", self.home / "starts")
 
     def default_strength(self, *, evidence: bool) -> float:
         """Strength of the adapter with or without passages in the context."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lift_app.cli.main import COMMANDS
 from lift_app.lifting.recipe import RECIPES
@@ -42,6 +43,19 @@ def test_pictures_and_make_targets_exist() -> None:
     assert set(re.findall(r"make ([a-z]+)", README)) <= set(targets)
 
 
+def test_every_link_leads_somewhere() -> None:
+    found = 0
+    for page in [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            address = urlsplit(link)
+            if address.scheme or not address.path:
+                continue
+            found += 1
+            assert (page.parent / address.path).exists(), f"{page.name} links {link}"
+    assert found > 30
+
+
 def test_every_test_that_a_promise_names_exists() -> None:
     security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", README + security)
@@ -53,11 +67,10 @@ def test_every_test_that_a_promise_names_exists() -> None:
 
 
 def test_the_house_keeps_its_order() -> None:
-    """Each layer imports only from those above it, and gradio stays in the app."""
-    order = ["errors", "settings", "sequences", "reading", "library", "models", "template"]
-    order += ["lifting", "answering", "sft", "engine", "cards", "pages"]
-    order += ["shelving", "storage", "recording", "reader", "doctor", "visitors", "bench"]
-    order += ["recorder", "cli", "ui"]
+    """Each part imports only from those above it in the README, and gradio stays in the app."""
+    order = _architecture()
+    parts = {path.relative_to(ROOT / "lift_app").parts[0].removesuffix(".py") for path in SOURCES}
+    assert sorted(order) == sorted(parts - {"__init__"} | {"starts"})  # every part, and each once
     for path in SOURCES:
         parts = path.relative_to(ROOT / "lift_app").with_suffix("").parts
         if parts == ("__init__",):
@@ -68,6 +81,13 @@ def test_the_house_keeps_its_order() -> None:
                 assert order.index(name) <= order.index(parts[0]), f"{path} imports {name}"
         if parts[0] != "ui":
             assert not re.search(r"^\s*(?:from|import) gradio", path.read_text(), re.M), path
+
+
+def _architecture() -> list[str]:
+    """Names of the parts as the README lists them, from top to bottom."""
+    listing = README.partition("\nlift_app/\n")[2].partition("\n```")[0]
+    names = re.findall(r"^  (\w+(?:/?, \w+)*)/? ", listing, re.M)
+    return [name for line in names for name in re.split(r"/?, ", line)]
 
 
 def test_no_file_is_too_long_to_read() -> None:

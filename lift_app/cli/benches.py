@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from lift_app.cli import suites
+from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.cli.timings import answer_command, length_command, speed_command
 from lift_app.reader import Reader
-from lift_app.settings import Settings
 
 
 @click.group("bench")
@@ -60,13 +59,11 @@ def sample_command(
     """The 30 questions of the sample book: every arm, the wrong-book control, the citations."""
     from lift_app.bench import sample
 
-    settings = Settings.from_environment()
-    settings = replace(settings, model=model or settings.model, start=start or settings.start)
     line = StatusLine()
-    with Reader(settings) as reader:
+    with Reader(bench_settings(model, start)) as reader:
         result = sample.run(
             reader,
-            recipe=recipe or settings.recipe,
+            recipe=recipe or reader.settings.recipe,
             values=changed_values(changes),
             progress=line.show,
             part=part,
@@ -125,7 +122,7 @@ def arms_command(
 
     chosen = arms.find_arms(names)
     line = StatusLine()
-    with Reader(_bench_settings(model, start, context)) as reader:
+    with Reader(bench_settings(model, start, context)) as reader:
         if file is None:
             found = sample_documents(reader.sample_book().parent)
         else:
@@ -197,7 +194,7 @@ def recipe_command(
     line = StatusLine()
     found = read_documents(file)
     long = [d for d in found if len(d.text.split()) >= least_words][skip : skip + documents]
-    with Reader(_bench_settings(model, start, context)) as reader:
+    with Reader(bench_settings(model, start, context)) as reader:
         result = recipe.run(
             reader,
             [some_questions(document, questions, seed=0) for document in long],
@@ -242,7 +239,7 @@ def citations_command(
     from lift_app.bench.documents import read_documents, some_questions
 
     line = StatusLine()
-    with Reader(_bench_settings(model, start, context)) as reader:
+    with Reader(bench_settings(model, start, context)) as reader:
         found = read_documents(file)[:documents]
         result = citations.run(
             reader,
@@ -256,18 +253,6 @@ def citations_command(
         print_json(result)
     else:
         click.echo(f"{citations.line(result['totals'])}\n\n{result['run']['sentence']}")
-
-
-def _bench_settings(model: str | None, start: str | None, context: int) -> Settings:
-    """The settings with a home of the bench's own: its documents stay off the reader's shelf."""
-    settings = Settings.from_environment()
-    return replace(
-        settings,
-        home=settings.home / "bench",
-        model=model or settings.model,
-        start=start or settings.start,
-        context_tokens=context,
-    )
 
 
 def _suite(file: Path | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import (
     StatusLine,
@@ -20,7 +20,6 @@ from lift_app.cli.output import (
 )
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
-from lift_app.settings import Settings
 
 if TYPE_CHECKING:
     from lift_app.bench.documents import BenchDocument
@@ -112,7 +111,7 @@ def table_command(number: int, as_json: bool) -> None:
     """Table 1 to 6 of the papers, with what was run here beside the published numbers."""
     from lift_app.bench.tables.table import fill, markdown
 
-    filled = fill(number, bench_settings(None, None, None).home)
+    filled = fill(number, bench_settings().home)
     show(filled, markdown(filled), as_json)
 
 
@@ -249,18 +248,6 @@ def _numbers(text: str | None) -> list[int]:
     if any(number < 1 for number in found):
         raise CallerError(f"Lengths are whole numbers with commas between, not {text!r}.")
     return found
-
-
-def bench_settings(model: str | None, start: str | None, context: int | None) -> Settings:
-    """The settings with a home of the bench's own: its documents stay off the reader's shelf."""
-    settings = Settings.from_environment()
-    return replace(
-        settings,
-        home=settings.home / "bench",
-        model=model or settings.model,
-        start=start or settings.start,
-        context_tokens=settings.context_tokens if context is None else context,
-    )
 
 
 def token_counter(reader: Reader, progress: Callable[[str], None]) -> Callable[[str], int]:

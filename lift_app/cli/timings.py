@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.lifting.recipe import resolve_recipe
-from lift_app.models.starts import reference
 from lift_app.reader import Reader
-from lift_app.settings import Settings
 
 LARGEST_WINDOW = 8192
 """Window that a timed recipe is fitted to."""
@@ -40,12 +38,11 @@ def answer_command(
     """Seconds to a first word, with and without the kept prefix, idle and beside a lift."""
     from lift_app.bench import answer
 
-    settings = _settings(model, start)
     line = StatusLine()
-    with Reader(settings) as reader:
+    with Reader(bench_settings(model, start)) as reader:
         result = answer.run(
             reader,
-            recipe=recipe or settings.recipe,
+            recipe=recipe or reader.settings.recipe,
             values=changed_values(changes),
             questions=questions,
             progress=line.show,
@@ -82,7 +79,7 @@ def speed_command(
     """
     from lift_app.bench import speed
 
-    settings = _settings(model, start)
+    settings = bench_settings(model, start)
     name = recipe or settings.recipe
     chosen = resolve_recipe(name, window=LARGEST_WINDOW, values=changed_values(changes))
     plan = speed.Plan(chosen, segments, rounds, against == "plain", shape)
@@ -117,7 +114,7 @@ def length_command(
     """Time and peak memory of lifts of 10,000 to a million tokens."""
     from lift_app.bench import length
 
-    settings = _settings(model, start)
+    settings = bench_settings(model, start)
     name = recipe or settings.recipe
     line = StatusLine()
     result = length.run(
@@ -135,9 +132,3 @@ def length_command(
         print_json(result)
     else:
         click.echo(length.table(result))
-
-
-def _settings(model: str | None, start: str | None) -> Settings:
-    settings = Settings.from_environment()
-    chosen = reference(model or settings.model, start or settings.start)
-    return replace(settings, model=chosen)

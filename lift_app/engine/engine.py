@@ -225,7 +225,7 @@ class Engine:
             turn.done.set_exception(error)
         except Exception as error:
             log.exception("A turn failed")
-            turn.done.set_exception(_unexpected("This could not be answered", error))
+            turn.done.set_exception(self._failure("This could not be answered", error))
         return True
 
     def _answer(self, host: AdapterHost, turn: AnswerTurn) -> Answer:
@@ -286,7 +286,7 @@ class Engine:
             self._failed[job_id] = error
         except Exception as error:
             log.exception("A lift failed")
-            self._failed[job_id] = _unexpected("The lift stopped", error)
+            self._failed[job_id] = self._failure("The lift stopped", error)
         self._turns = self._lift = None
         return True
 
@@ -318,7 +318,7 @@ class Engine:
             return False
         except Exception as error:  # or nobody would ever take up a job that says it is running
             log.exception("A lift could not begin")
-            self._failed[job.id] = _unexpected("The lift could not begin", error)
+            self._failed[job.id] = self._failure("The lift could not begin", error)
             return False
         self._turns = self._lift.turns()
         return True
@@ -331,6 +331,14 @@ class Engine:
             except NotFound:
                 log.info("a lift failed whose book is gone")
             del self._failed[job_id]
+
+    def _failure(self, what: str, error: Exception) -> LiftError:
+        """The word about an unexpected error; where memory ran out, prefixes are given back."""
+        from lift_app.lifting.room import is_out_of_memory
+
+        if self._host is not None and is_out_of_memory(error):
+            self._host.prefixes.clear()
+        return _unexpected(what, error)
 
     def _host_for(self, model: str) -> AdapterHost:
         """The base model `model`, prepared and loaded if need be.

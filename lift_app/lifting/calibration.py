@@ -19,6 +19,7 @@ from lift_app.lifting.estimate import Calibration, is_measured, remember_speed
 from lift_app.lifting.framing import excerpt_prefix
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.room import is_out_of_memory, release
 from lift_app.lifting.segments import Segment
 from lift_app.lifting.trainer import Trainer
 from lift_app.models.lora import AdapterHost
@@ -68,9 +69,16 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         began = time.perf_counter()
         memory.step()
         checked = length / (time.perf_counter() - began)
-        host.drop(SLOT)
-    except LiftError as error:  # too little memory: a lift will say so when it is asked for
+    except Exception as error:
+        if not (isinstance(error, LiftError) or is_out_of_memory(error)):
+            raise
+        # Too little memory: a lift will say so when it is asked for.
         log.info("this machine could not be measured: %s", error)
+        release(error)
+        return
+    finally:
+        host.drop(SLOT)
+    if is_measured(kept, **of):  # by a whole lift between two turns, which knows better
         return
     speed = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
     remember_speed(kept, **of, tokens_per_second=speed, checked_per_second=checked, short=True)

@@ -1,8 +1,9 @@
 """Room: what a lift does when memory runs short, one rung after another, and the word about it.
 
-First the segments of a step are learned in halves, down to one at a time, their gradients summed
-as before. Then activations are computed twice instead of kept (checkpointing). Both learn the same.
-What is left after that, weights in 4 bits, is another adapter, so a reader has to ask for it.
+What was kept of prompts is given back first (by the trainer). Then the segments of a step are
+learned in halves, down to one at a time, their gradients summed as before. Then activations are
+computed twice instead of kept (checkpointing). All of it learns the same. What is left after that,
+weights in 4 bits, is another adapter, so a reader has to ask for it.
 """
 
 from __future__ import annotations

@@ -120,8 +120,11 @@ class Trainer:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                # Kept prefixes go first: without them a question takes longer, and that is all.
+                kept = len(self._host.prefixes)
+                self._host.prefixes.clear()
                 release(error)
-                if not self.room.save():
+                if not kept and not self.room.save():
                     raise LiftError(OUT_OF_ROOM, code="out_of_memory") from None
         self.step_done += 1
         seconds = time.perf_counter() - began

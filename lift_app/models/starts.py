@@ -1,8 +1,9 @@
 """Starts: results of pre-LIFT SFT that lifts can stand on (arXiv 2502.14644).
 
 A start is a folder with a plain PEFT LoRA and a `start.json`. Those that come with the project
-lie in its `starts` folder, a reader's own in the home. Once a model is loaded with a start, the
-start belongs to it: it is frozen and always on. Torch-free, because a start is part of a key.
+lie in its `starts` folder, a reader's own in the one that the settings name. Once a model is loaded
+with a start, the start belongs to it: it is frozen and always on. Torch-free, because a start is
+part of a key.
 """
 
 from __future__ import annotations
@@ -72,13 +73,13 @@ def folder_of(name: str, settings: Settings) -> Path:
         raise CallerError(
             f"A start cannot be called {name!r}: use small letters, figures, - _ and full stops."
         )
-    return settings.home / "starts" / name
+    return settings.starts / name
 
 
 def starts(settings: Settings) -> list[Start]:
     """All starts; a reader's own hides a shipped one of the same name."""
     found: dict[str, Start] = {}
-    for root in (SHIPPED, settings.home / "starts"):
+    for root in (SHIPPED, settings.starts):
         for card in sorted(root.glob(f"*/{CARD}")):
             if not card.parent.name.startswith("."):
                 found[card.parent.name] = _read(card)

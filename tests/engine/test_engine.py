@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from lift_app.engine.hand_off import HandOff, ask_owner
 from lift_app.engine.lock import Owner
 from lift_app.errors import Busy, CallerError, LiftError, Stopped
+from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
@@ -22,7 +23,8 @@ from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-LONG = {"segment_length": 64, "stride": 24, "epochs": 4, "rank": 2, "alpha": 4, "guard": False}
+LONG = {"segment_length": 64, "stride": 24, "epochs": 40, "rank": 2, "alpha": 4, "guard": False}
+"""Outlasts what a test does beside it on the busiest machine; nobody waits for its end."""
 SHORT = {**LONG, "epochs": 1, "segment_length": 128, "stride": 128}
 
 
@@ -83,16 +85,25 @@ def test_a_question_is_answered_in_the_middle_of_a_lift(reader: Reader, story: P
     assert reader.adapters() == []
 
 
-def test_pause_and_resume_end_with_the_same_adapter(reader: Reader, story: Path) -> None:
+def test_pause_and_resume_end_with_the_same_adapter(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = reader.add(story)
     expected = list(reader.tune(book["id"], values=SHORT))[-1]["adapter"]
     weights = weights_of(reader, expected)
     reader.library.adapters.delete(expected)
 
-    reader.start_tune(book["id"], values=SHORT)
-    wait_for(lambda: reader.status(book["id"])["step"] >= 2)
-    reader.pause(book["id"])
-    wait_for(lambda: reader.status(book["id"])["state"] == "paused")
+    step = Trainer.step
+
+    def pausing(self: Trainer, tasks: TaskRows | None = None) -> StepResult:
+        if self.step_done == 1:  # a lift this short may be done before another thread asks
+            reader.pause(book["id"])
+        return step(self, tasks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", pausing)
+        reader.start_tune(book["id"], values=SHORT)
+        wait_for(lambda: reader.status(book["id"])["state"] == "paused")
     job = reader.status(book["id"])
     assert load_checkpoint(reader.settings.checkpoints / job["job"]) is not None
     with pytest.raises(Stopped, match="paused"):
@@ -234,15 +245,18 @@ def test_an_engine_that_cannot_write_keeps_its_thread(
 ) -> None:
     book = reader.add(story)
     engine = reader.engine()
+    refused = threading.Semaphore(0)
     with monkeypatch.context() as patch:
 
         def full(*_: object) -> None:
+            refused.release()
             raise LiftError("The disk is full.", code="disk_full")
 
         patch.setattr(Trainer, "step", lambda self, tasks=None: 1 / 0)
         patch.setattr("lift_app.library.jobs.Jobs.set_state", full)
         reader.start_tune(book["id"], values=SHORT)
-        time.sleep(1)
+        for _ in range(2):  # the second time shows that the thread outlived the first
+            assert refused.acquire(timeout=60)
     assert reader.ask(book["id"], "Who mended the bell?")["arm"] in ("ICL", "LIFT+ICL")
     engine.wake()
     wait_for(lambda: reader.status(book["id"])["state"] == "done")
@@ -272,6 +286,26 @@ def test_a_lift_that_cannot_begin_is_not_left_running(
     with pytest.raises(LiftError, match="could not begin"):
         list(reader.tune(book["id"], values=SHORT))
     assert reader.status(book["id"])["state"] == "failed"
+
+
+def test_an_answer_without_memory_gives_back_what_was_kept(
+    reader: Reader, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> int:
+        turn = reader.engine().submit(lambda host: len(host.prefixes), model=reader.settings.model)
+        return turn.result()
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    book = reader.add(story)
+    reader.ask(book["id"], "Who mended the bell?")
+    assert kept() > 0
+    with monkeypatch.context() as patch, pytest.raises(LiftError, match="not enough memory"):
+        patch.setattr("lift_app.answering.answerer.Answerer.answer", fail)
+        reader.ask(book["id"], "Who mended the bell?")
+    assert kept() == 0
+    assert reader.ask(book["id"], "Who mended the bell?")["answer"]
 
 
 def test_a_resumed_lift_with_tasks_learns_the_same_tasks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -80,6 +81,25 @@ def test_halves_then_checkpoints_then_says_so(
     assert all(torch.equal(before[name], tensor) for name, tensor in host.state("lift").items())
     limited(rows=4)
     lift(host)  # afterwards everything works as before
+
+
+def test_kept_prefixes_are_given_back_first(
+    host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = host.model.base_model.forward
+
+    def forward(**options: Any) -> Any:
+        if torch.is_grad_enabled() and len(host.prefixes):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(**options)
+
+    with host.disabled():
+        host.read(IDS[:8], Event())
+    assert len(host.prefixes) == 1
+    monkeypatch.setattr(host.model.base_model, "forward", forward)
+    _, trainer = lift(host)
+    assert len(host.prefixes) == 0
+    assert (trainer.room.at_once, trainer.room.note) == (4, None)  # nothing else was needed
 
 
 def test_which_errors_mean_it() -> None:
