@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +136,10 @@ def serve(
         head=f"<script>{_asset('leaf.js')}{_asset('page.js')}</script>",
     )
     try:
-        if on_ready is not None:
-            on_ready(url)
-        threading.Event().wait()
+        with nullcontext() if house is None else house.kept_tidy():
+            if on_ready is not None:
+                on_ready(url)
+            threading.Event().wait()
     except KeyboardInterrupt:
         log.info("interrupted")
     finally:

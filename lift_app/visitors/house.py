@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +62,6 @@ class House:
         self._adding: Counter[str] = Counter()
         self._questions = Rates(reader.settings.visitor_questions, 60.0)
         self._adds, self._lifts = Rates(ADDS_AN_HOUR, 3600.0), Rates(LIFTS_AN_HOUR, 3600.0)
-        self._swept = 0.0
 
     def visitor(self, owner: str) -> Visitor:
         """The Reader of a visitor."""
@@ -74,15 +72,29 @@ class House:
                 self._known.popitem(last=False)
         return visitor
 
-    def sweep(self) -> list[str]:
-        """Clear shelves on which nothing was done for `visitor_days`; at most once an hour.
+    @contextmanager
+    def kept_tidy(self) -> Iterator[None]:
+        """While it lasts, `sweep` is called in the background: at once, and then every hour."""
+        over = threading.Event()
 
-        Returns the owners whose shelf was cleared.
-        """
-        with self._lock:
-            if self._swept and time.monotonic() - self._swept < SWEEP_SECONDS:
-                return []
-            self._swept = time.monotonic()
+        def tidy() -> None:
+            while not over.is_set():
+                try:
+                    self.sweep()
+                except Exception:  # the app goes on, and the next hour tries again
+                    log.exception("the shelves could not be looked through")
+                over.wait(SWEEP_SECONDS)
+
+        thread = threading.Thread(target=tidy, name="sweep", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def sweep(self) -> list[str]:
+        """Clear shelves on which nothing was done for `visitor_days`; gives their owners."""
         oldest = datetime.now(UTC) - timedelta(days=self.reader.settings.visitor_days)
         cleared = []
         for owner, touched in last_touched(self.reader.library).items():

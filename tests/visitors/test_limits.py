@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from lift_app.errors import Busy, CallerError, LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+from lift_app.ui.app import serve
 from lift_app.visitors import House, Passes, Rates, Visitor
 from lift_app.visitors import house as house_module
 from lift_app.visitors.house import within_limits
@@ -142,7 +144,39 @@ def test_a_shelf_without_use_is_cleared(house: House, tmp_path: Path) -> None:
     assert house.sweep() == ["visitor-old"]
     assert old.books() == [] and len(new.books()) == len(house.reader.books()) == 1
     assert not (house.reader.settings.books / gone).exists()
-    assert house.sweep() == []  # not again within the hour
+    assert house.sweep() == []
+
+
+def test_a_served_app_clears_shelves_without_being_asked(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.visitor("visitor-old").add(book(tmp_path, 1))
+    with house.reader.library.db.write() as database:
+        database.execute("UPDATE books SET added = '2020-01-01T00:00:00.000Z'")
+    swept, sweep = threading.Event(), House.sweep
+    calls: list[int] = []
+
+    def watched(self: House) -> list[str]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("the disk is away")
+        cleared = sweep(self)
+        if cleared:
+            swept.set()
+        return cleared
+
+    monkeypatch.setattr(House, "sweep", watched)
+    monkeypatch.setattr(house_module, "SWEEP_SECONDS", 0.01)
+
+    def close_after_it(_: str) -> None:
+        assert swept.wait(60), "nobody swept, or a fault ended it"
+        raise KeyboardInterrupt
+
+    serve(
+        house.reader, replace(house.reader.settings, shared=True, port=0), on_ready=close_after_it
+    )
+    assert house.visitor("visitor-old").books() == []
+    assert "sweep" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_closing_a_visitor_closes_nothing(house: House, visitor: Visitor, tmp_path: Path) -> None:
