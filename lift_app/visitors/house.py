@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from lift_app.errors import Busy, CallerError, LiftError
+from lift_app.errors import Busy, LiftError
 from lift_app.library.usage import last_touched
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 from lift_app.visitors.passes import Passes
 from lift_app.visitors.rates import Rates
-from lift_app.visitors.visitor import Visitor
+from lift_app.visitors.visitor import Visitor, limit
 
 ADDS_AN_HOUR, LIFTS_AN_HOUR = 20, 10
 """Of one visitor."""
@@ -56,6 +56,8 @@ class House:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.passes = Passes(reader.settings.home)
+        self.queueing = threading.Lock()
+        """Held from the look at the waiting lifts until a new one is among them."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Visitor] = OrderedDict()
         self._asking: Counter[str] = Counter()
@@ -109,7 +111,7 @@ class House:
         _take(self._questions, owner, "questions", self.reader.settings.visitor_questions, "minute")
         with self._lock:
             if self._asking[owner] >= ASKING_AT_ONCE:
-                raise _limit("Your last questions are still being answered. Wait for one of them.")
+                raise limit("Your last questions are still being answered. Wait for one of them.")
             if self._asking.total() >= MOST_ASKING:
                 raise Busy(f"{MOST_ASKING} questions of others are waiting. Try again in a moment.")
             self._asking[owner] += 1
@@ -122,7 +124,7 @@ class House:
         _take(self._adds, owner, "files", ADDS_AN_HOUR, "hour")
         with self._lock:
             if self._adding[owner]:
-                raise _limit("Another file of yours is being read. Add this one after it.")
+                raise limit("Another file of yours is being read. Add this one after it.")
             if self._adding.total() >= MOST_ADDING:
                 raise Busy(f"{MOST_ADDING} files of others are being read. Try again in a moment.")
             self._adding[owner] += 1
@@ -157,11 +159,7 @@ class House:
 def _take(rates: Rates, owner: str, what: str, most: int, span: str) -> None:
     wait = rates.wait(owner)
     if wait:
-        raise _limit(
+        raise limit(
             f"A visitor may send {most} {what} in one {span} here. "
             f"Try again in {max(1, round(wait)):,} seconds."
         )
-
-
-def _limit(text: str) -> CallerError:
-    return CallerError(text, code="limit")

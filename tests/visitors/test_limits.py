@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +114,30 @@ def test_lifts_are_limited_in_time_and_number(
     refused(lambda: other.start_tune(theirs), "1 books are waiting")
     visitor.cancel(job)
     assert other.start_tune(theirs)["state"] == "queued"
+
+
+def test_lifts_that_are_asked_for_at_once_are_limited_as_well(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitor._access, "own", lambda **_: None)
+    books = [visitor.add(book(tmp_path, number))["id"] for number in (1, 2)]
+    both, check = threading.Barrier(2), Visitor._check_queue
+
+    def slow_check(self: Visitor, book_id: str, recipe: str) -> None:
+        check(self, book_id, recipe)
+        with suppress(threading.BrokenBarrierError):  # the other one has to wait
+            both.wait(0.2)
+
+    def ask(one: str) -> str:
+        try:
+            return str(visitor.start_tune(one)["state"])
+        except CallerError as error:
+            return error.code
+
+    monkeypatch.setattr(Visitor, "_check_queue", slow_check)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(ask, books)) == ["limit", "queued"]
+    assert len(visitor.jobs()) == 1
 
 
 def test_the_house_can_be_full(house: House, visitor: Visitor, tmp_path: Path) -> None:
