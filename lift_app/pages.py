@@ -44,9 +44,12 @@ class Pages:
         self._files.close()
 
     def forget(self, book_id: str) -> None:
-        """Drop what was drawn of a book that is removed, and let go of its file."""
+        """Drop what was drawn of a book that is removed, and let go of its file.
+
+        What is being drawn for another reader is finished first.
+        """
         self._drawn.forget(book_id)
-        self._files.close()
+        self._files.let_go()
 
     def page(self, book: str, number: int) -> dict[str, Any]:
         """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""
