@@ -1,13 +1,14 @@
 """Estimate: how long a lift will take on this machine. Torch-free.
 
 A short calibration leaves its measured speed in the library, and every finished lift its own.
-Before the first of them there is only a guess, and the reader is told so.
+Before the first of them there is only a guess, and the reader is told so. So it is for what the
+tasks of a recipe take, until a lift with such tasks has been measured.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lift_app.lifting.recipe import Recipe
@@ -19,6 +20,9 @@ GPU_FLOPS = 1e14
 """Guess for an unmeasured GPU in bf16."""
 CHECK_SPEED = 3.0
 """Guess: the check after the last step only reads, which is so many times as fast as to learn."""
+STEPS_OF_TASKS = 7
+"""Guess: a group of tasks, with writing them and the guard, takes as long as so many steps. With
+one every second step a lift took 365 s against 81 s without (docs/recipe.md)."""
 
 
 class Calibration(Protocol):
@@ -60,7 +64,10 @@ def estimate(
         tokens: length of the book.
     """
     trained = recipe.trained_tokens(tokens)
-    measured = calibration.get(_name(weights_sha256, choice, recipe))
+    measured, slower = calibration.get(_name(weights_sha256, choice, recipe)), 1.0
+    if not measured and recipe.has_tasks:  # known is at most what the steps take without them
+        slower = 1 + STEPS_OF_TASKS / recipe.tasks_every
+        measured = calibration.get(_name(weights_sha256, choice, _without_tasks(recipe)))
     if measured:
         speed = measured["tokens_per_second"]
         checked = measured.get("checked_per_second") or speed * CHECK_SPEED
@@ -71,7 +78,9 @@ def estimate(
         speed = flops / (8 * parameters)
         checked = speed * CHECK_SPEED
         reason = f"a guess of {speed:,.0f} tokens/s; the first lift will measure this machine"
-    return Estimate((trained / speed + tokens / checked) / 60, reason)
+    if slower > 1:
+        reason += f", and a guess that the tasks make it {slower:.1f} times as long"
+    return Estimate((slower * trained / speed + tokens / checked) / 60, reason)
 
 
 def is_measured(
@@ -108,6 +117,12 @@ def remember_speed(
         "short": short,
     }
     calibration.set(_name(weights_sha256, choice, recipe), speed)
+
+
+def _without_tasks(recipe: Recipe) -> Recipe:
+    return replace(
+        recipe, task_weight=0.0, distillation_weight=0.0, retention_weight=0.0, asks=False
+    )
 
 
 def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
-from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.recipe import RECIPES, Recipe
 from lift_app.lifting.trainer import Trainer
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
@@ -54,6 +54,23 @@ def test_training_and_check_are_counted_by_what_was_measured() -> None:
     assert found.reason.startswith("100 tokens/s measured in the last lift")
     for other in ({"segment_length": 64}, {"batch_segments": 1}, {"rank": 8}, {"framing": "raw"}):
         assert "a guess" in of_book(kept, recipe=replace(RECIPE, **other)).reason
+
+
+def test_tasks_are_counted_before_a_lift_with_them_is_measured() -> None:
+    plain, deep = RECIPES["standard"][0], RECIPES["deep"][0]
+    kept = Kept()
+    guess, other = of_book(kept, recipe=plain), of_book(kept, recipe=deep)
+    assert 3.5 < other.minutes / guess.minutes < 4.5  # the check takes no longer
+    assert other.reason.endswith("the tasks make it 4.5 times as long")
+    remember_speed(
+        kept, **OF | {"recipe": plain}, tokens_per_second=100.0, checked_per_second=400.0
+    )
+    found = of_book(kept, recipe=deep)
+    seconds = 4.5 * deep.trained_tokens(32_000) / 100 + 32_000 / 400
+    assert found.minutes == pytest.approx(seconds / 60)
+    assert found.reason.startswith("100 tokens/s measured") and "a guess that the" in found.reason
+    remember_speed(kept, **OF | {"recipe": deep}, tokens_per_second=50.0, checked_per_second=400.0)
+    assert "a guess" not in of_book(kept, recipe=deep).reason
 
 
 def test_a_short_test_measures_once(host: AdapterHost, monkeypatch: pytest.MonkeyPatch) -> None:
