@@ -44,9 +44,29 @@ class Pages:
         self._files.close()
 
     def forget(self, book_id: str) -> None:
-        """Drop what was drawn of a book that is removed, and let go of its file."""
+        """Drop what was drawn of a book that is removed, and let go of its file.
+
+        What is being drawn for another reader is finished first.
+        """
         self._drawn.forget(book_id)
-        self._files.close()
+        self._files.let_go()
+
+    def cover(self, book: str) -> dict[str, Any]:
+        """What is the same for all pages: `id`, `title`, `format`, `chapters` and `report`.
+
+        As in `Reader.show`, but without what a turned page need not wait for.
+        """
+        row = self._library.books.find(book)
+        return {
+            "id": row.id,
+            "title": row.title,
+            "format": row.format,
+            "chapters": [
+                {"title": chapter.title, "page": chapter.page}
+                for chapter in self._library.books.chapters(row.id)
+            ],
+            "report": row.report,
+        }
 
     def page(self, book: str, number: int) -> dict[str, Any]:
         """The text of a page: `number` (1-based), `label`, `chapter`, `text`, `pages`."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,25 @@ def test_removing_a_book_forgets_its_pictures(reader: Reader, book: str) -> None
     assert not drawn._pictures and not drawn._places and not drawn._bytes
     with pytest.raises(NotFound):
         reader.pages.picture(book, 1, 900)
+
+
+def test_removing_a_book_lets_a_page_of_another_be_finished(
+    reader: Reader, book: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visitors share the process that draws."""
+    files = reader.pages._files
+    exchange = files._exchange
+    removing = threading.Thread(target=reader.pages.forget, args=["another book"])
+
+    def removed_meanwhile(*arguments: Any) -> Any:
+        removing.start()
+        removing.join(0.2)  # it must not get further than to the end of the drawing
+        return exchange(*arguments)
+
+    monkeypatch.setattr(files, "_exchange", removed_meanwhile)
+    assert reader.pages.picture(book, 1, 900).startswith(b"\xff\xd8\xff")
+    removing.join()
+    assert files._child is None
 
 
 def test_pages_are_found_by_what_is_printed_on_them(reader: Reader, book: str) -> None:

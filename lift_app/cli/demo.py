@@ -15,7 +15,6 @@ from lift_app.cli.output import (
     print_json,
     reports_errors,
 )
-from lift_app.reader import Reader
 from lift_app.recording import HOW_TO_MAKE, Recording
 from lift_app.settings import Settings
 
@@ -30,15 +29,16 @@ def demo_command(record: bool, port: int | None, open_browser: bool, as_json: bo
     """Open the app with the sample book, which is learned already.
 
     Its adapter comes with the project, and so does the record of its training, which the app can
-    replay: no GPU and no waiting. With --record the sample book is learned here, and the adapter
-    and the record are replaced by those of this lift.
+    replay: no GPU and no waiting. There is one shelf, also with LIFT_SHARED. With --record the
+    sample book is learned here, and the adapter and the record are replaced by those of this lift.
     """
     close_on_sigterm()
     settings = Settings.from_environment()
     if record:
         _record(settings, as_json=as_json)
         return
-    _serve(settings if port is None else replace(settings, port=port), open_browser=open_browser)
+    settings = replace(settings, port=settings.port if port is None else port, shared=False)
+    _serve(settings, open_browser=open_browser)
 
 
 def _record(settings: Settings, *, as_json: bool) -> None:
@@ -56,9 +56,9 @@ def _record(settings: Settings, *, as_json: bool) -> None:
 
 
 def _serve(settings: Settings, *, open_browser: bool) -> None:
-    from lift_app.ui.app import serve
+    from lift_app.ui.app import open_reader, serve
 
-    with Reader(settings, preload=True) as reader:
+    with open_reader(settings, note) as reader:
         for _ in reader.fetch_model():
             pass
         book = reader.add_sample()
@@ -67,7 +67,7 @@ def _serve(settings: Settings, *, open_browser: bool) -> None:
             note(f"The recording of the sample book {had}; `{HOW_TO_MAKE}` makes it.")
         serve(
             reader,
-            settings,
+            reader.settings,
             open_browser=open_browser,
             on_ready=lambda url: note(
                 f"The sample book is open at {url}?book={book['id']} (Ctrl-C closes it)"

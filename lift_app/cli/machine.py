@@ -92,9 +92,7 @@ def serve_command(
     port: int | None, host: str | None, shared: bool | None, open_browser: bool
 ) -> None:
     """Open the app."""
-    from lift_app.ui.app import serve
-    from lift_app.ui.security import exposure
-    from lift_app.visitors.house import within_limits
+    from lift_app.ui.app import open_reader, serve
 
     settings = Settings.from_environment()
     settings = replace(
@@ -103,15 +101,11 @@ def serve_command(
         host=settings.host if host is None else host,
         shared=settings.shared if shared is None else shared,
     )
-    if settings.shared:
-        settings = within_limits(settings)
-    if word := exposure(settings.host, shared=settings.shared):
-        note(word)
     close_on_sigterm()
-    with Reader(settings, preload=True) as reader:
+    with open_reader(settings, note) as reader:
         serve(
             reader,
-            settings,
+            reader.settings,
             open_browser=open_browser,
             on_ready=lambda url: note(f"LIFT Reader is open at {url} (Ctrl-C closes it)"),
         )

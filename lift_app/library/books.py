@@ -185,12 +185,12 @@ class Books:
         """One page by its 1-based number. Raises NotFound."""
         with self._db.read() as connection:
             row = self._require(connection, book_id)
+            if not 1 <= number <= row["pages"]:  # also what is no number of SQLite's any more
+                raise NotFound(f"{row['title']} has pages 1 to {row['pages']}, but no {number}.")
             page = connection.execute(
                 "SELECT number, label, text, chapter FROM pages WHERE book = ? AND number = ?",
                 [row["number"], number],
             ).fetchone()
-            if page is None:
-                raise NotFound(f"{row['title']} has pages 1 to {row['pages']}, but no {number}.")
             return Page(*page)
 
     def page_labelled(self, book_id: str, label: str) -> int | None:

@@ -142,6 +142,11 @@ class FileReader:
             self._stop()
             self._closing = False
 
+    def let_go(self) -> None:
+        """End the child once it has done its request: it holds no file open from then on."""
+        with self._lock:
+            self._stop()
+
     def _check(self, path: Path) -> Path:
         path = Path(path).absolute()
         try:

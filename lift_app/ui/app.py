@@ -7,13 +7,15 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from lift_app.errors import CallerError
+from lift_app.reader import Reader
 from lift_app.settings import Settings
 from lift_app.ui import api, security, words
 from lift_app.ui.door import Door
@@ -27,9 +29,7 @@ from lift_app.ui.talk import Talk
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
 from lift_app.visitors import House
-
-if TYPE_CHECKING:
-    from lift_app.reader import Reader
+from lift_app.visitors.house import within_limits
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,22 @@ def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
     return demo
 
 
+@contextmanager
+def open_reader(settings: Settings, tell: Callable[[str], None]) -> Iterator[Reader]:
+    """The Reader of an app that is about to be served; its `settings` are those to serve it with.
+
+    Args:
+        settings: as wanted; those of a shared app get the limits of visitors.
+        tell: called with a word of warning where others than this machine can reach the app.
+    """
+    if settings.shared:
+        settings = within_limits(settings)
+    if word := security.exposure(settings.host, shared=settings.shared):
+        tell(word)
+    with Reader(settings, preload=True) as reader:
+        yield reader
+
+
 def serve(
     reader: Reader,
     settings: Settings,
@@ -97,6 +113,8 @@ def serve(
     """Serve the reading room until interrupted.
 
     Args:
+        reader: of `open_reader`.
+        settings: the reader's.
         open_browser: show the page in the reader's browser.
         on_ready: called with the page's address once it answers.
 
@@ -135,9 +153,10 @@ def serve(
         head=f"<script>{_asset('leaf.js')}{_asset('page.js')}</script>",
     )
     try:
-        if on_ready is not None:
-            on_ready(url)
-        threading.Event().wait()
+        with nullcontext() if house is None else house.kept_tidy():
+            if on_ready is not None:
+                on_ready(url)
+            threading.Event().wait()
     except KeyboardInterrupt:
         log.info("interrupted")
     finally:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lift_app.settings import Settings
 from lift_app.ui import words
 from lift_app.ui.door import VISITOR
-from lift_app.ui.reachable import MOST_BODY_BYTES, is_public, is_upload
+from lift_app.ui.reachable import MOST_BODY_BYTES, is_of_books, is_public, is_upload
 from lift_app.visitors import House, Passes, Rates
 
 COOKIE = "lift_pass"
@@ -34,6 +34,9 @@ PASSES_AN_HOUR = 120
 _LISTENS = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)/?")
 UPLOADS_AN_HOUR = 30
 """Of one visitor; more than are read of them, for some are sent twice."""
+READS, READS_SECONDS = 400, 40.0
+"""Pages and pictures of one visitor: as many at once, then ten a second. A page that is turned to
+brings a few with it, for its neighbours are fetched ahead."""
 KNOCK = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
     f"<title>{words.APP}</title>"
@@ -58,6 +61,7 @@ class Doorkeeper:
         self._new = Rates(PASSES_AN_HOUR, 3600.0)
         self._acts = Rates(120, 12.0)  # a window draws itself every second
         self._uploads = Rates(UPLOADS_AN_HOUR, 3600.0)
+        self._reads = Rates(READS, READS_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the owner of its shelf, or refuse it."""
@@ -74,6 +78,8 @@ class Doorkeeper:
         elif owner is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             if self._strange(owner, _names_in(scope)):
                 await _refuse(words.NOT_YOURS, 403)(scope, receive, send)
+            elif owner is not None and is_of_books(scope["path"]) and self._reads.wait(owner):
+                await _refuse(words.TOO_FAST, 429)(scope, receive, send)
             else:
                 await self.app(scope, receive, send)
         else:

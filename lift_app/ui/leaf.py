@@ -26,7 +26,7 @@ def leaf_html(
 
     Args:
         reader: for the page, and where its text is printed.
-        details: what `Reader.show` gives of the book.
+        details: what `Reader.show` or `Pages.cover` gives of the book.
         number: of the page, 1-based.
         mark: the passage that is marked, here or elsewhere.
         view: `PRINT` or `TEXT`.

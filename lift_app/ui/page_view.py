@@ -32,7 +32,7 @@ def page_html(
     """The page with its heading and navigation.
 
     Args:
-        book: what `Reader.show` gives.
+        book: what `Reader.show` or `Pages.cover` gives.
         page: what `Reader.page` gives.
         mark: the passage to mark, if it is on this page.
         places: what `Pages.places` gives for the mark, to show the printed page; None for the text.

@@ -32,10 +32,11 @@ _PUBLIC = re.compile(
     r"|/gradio_api/(info|openapi\.json|startup-events|app_id|login_check|user)"
 )
 """The same for everybody."""
+_OF_BOOKS = re.compile(r"/(pages|leaves|chats)/.+")
 _PERSONAL = re.compile(
     r"/gradio_api/(upload|upload_progress|queue/(join|data)|cancel|reset"
     r"|(run|api)/[^/]+|call/(v2/)?[^/]+(/[^/]+)?|heartbeat/[^/]+)"
-    r"|/(pages|leaves|chats)/.+"
+    rf"|{_OF_BOOKS.pattern}"
 )
 """Stands on somebody's shelf, or changes it."""
 
@@ -43,6 +44,11 @@ _PERSONAL = re.compile(
 def is_public(path: str) -> bool:
     """Whether an address gives everybody the same and needs no pass."""
     return _PUBLIC.fullmatch(path.rstrip("/")) is not None
+
+
+def is_of_books(path: str) -> bool:
+    """Whether a page, its picture or a conversation is fetched there."""
+    return _OF_BOOKS.fullmatch(path) is not None
 
 
 def is_upload(path: str) -> bool:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from lift_app.errors import Busy, CallerError, LiftError
+from lift_app.errors import Busy, LiftError
 from lift_app.library.usage import last_touched
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 from lift_app.visitors.passes import Passes
 from lift_app.visitors.rates import Rates
-from lift_app.visitors.visitor import Visitor
+from lift_app.visitors.visitor import Visitor, limit
 
 ADDS_AN_HOUR, LIFTS_AN_HOUR = 20, 10
 """Of one visitor."""
@@ -57,13 +56,14 @@ class House:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.passes = Passes(reader.settings.home)
+        self.queueing = threading.Lock()
+        """Held from the look at the waiting lifts until a new one is among them."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Visitor] = OrderedDict()
         self._asking: Counter[str] = Counter()
         self._adding: Counter[str] = Counter()
         self._questions = Rates(reader.settings.visitor_questions, 60.0)
         self._adds, self._lifts = Rates(ADDS_AN_HOUR, 3600.0), Rates(LIFTS_AN_HOUR, 3600.0)
-        self._swept = 0.0
 
     def visitor(self, owner: str) -> Visitor:
         """The Reader of a visitor."""
@@ -74,15 +74,29 @@ class House:
                 self._known.popitem(last=False)
         return visitor
 
-    def sweep(self) -> list[str]:
-        """Clear shelves on which nothing was done for `visitor_days`; at most once an hour.
+    @contextmanager
+    def kept_tidy(self) -> Iterator[None]:
+        """While it lasts, `sweep` is called in the background: at once, and then every hour."""
+        over = threading.Event()
 
-        Returns the owners whose shelf was cleared.
-        """
-        with self._lock:
-            if self._swept and time.monotonic() - self._swept < SWEEP_SECONDS:
-                return []
-            self._swept = time.monotonic()
+        def tidy() -> None:
+            while not over.is_set():
+                try:
+                    self.sweep()
+                except Exception:  # the app goes on, and the next hour tries again
+                    log.exception("the shelves could not be looked through")
+                over.wait(SWEEP_SECONDS)
+
+        thread = threading.Thread(target=tidy, name="sweep", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def sweep(self) -> list[str]:
+        """Clear shelves on which nothing was done for `visitor_days`; gives their owners."""
         oldest = datetime.now(UTC) - timedelta(days=self.reader.settings.visitor_days)
         cleared = []
         for owner, touched in last_touched(self.reader.library).items():
@@ -97,7 +111,7 @@ class House:
         _take(self._questions, owner, "questions", self.reader.settings.visitor_questions, "minute")
         with self._lock:
             if self._asking[owner] >= ASKING_AT_ONCE:
-                raise _limit("Your last questions are still being answered. Wait for one of them.")
+                raise limit("Your last questions are still being answered. Wait for one of them.")
             if self._asking.total() >= MOST_ASKING:
                 raise Busy(f"{MOST_ASKING} questions of others are waiting. Try again in a moment.")
             self._asking[owner] += 1
@@ -110,7 +124,7 @@ class House:
         _take(self._adds, owner, "files", ADDS_AN_HOUR, "hour")
         with self._lock:
             if self._adding[owner]:
-                raise _limit("Another file of yours is being read. Add this one after it.")
+                raise limit("Another file of yours is being read. Add this one after it.")
             if self._adding.total() >= MOST_ADDING:
                 raise Busy(f"{MOST_ADDING} files of others are being read. Try again in a moment.")
             self._adding[owner] += 1
@@ -145,11 +159,7 @@ class House:
 def _take(rates: Rates, owner: str, what: str, most: int, span: str) -> None:
     wait = rates.wait(owner)
     if wait:
-        raise _limit(
+        raise limit(
             f"A visitor may send {most} {what} in one {span} here. "
             f"Try again in {max(1, round(wait)):,} seconds."
         )
-
-
-def _limit(text: str) -> CallerError:
-    return CallerError(text, code="limit")

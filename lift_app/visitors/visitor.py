@@ -73,20 +73,24 @@ class Visitor(Reader):
         self._house.count_lift(self.library.owner)
         self._check_length(row.tokens, recipe, values)
         self._check_room()
-        self._check_queue(row.id, recipe or self.settings.recipe)
-        return super().start_tune(row.id, recipe=recipe, model=model, start=start, values=values)
+        with self._house.queueing:
+            self._check_queue(row.id, recipe or self.settings.recipe)
+            return super().start_tune(
+                row.id, recipe=recipe, model=model, start=start, values=values
+            )
 
     def resume(self, ref: str) -> dict[str, Any]:
         """As `Reader.resume`, within the visitor's limits."""
         self._house.count_lift(self.library.owner)
-        lift = self.status(ref)
-        self._check_queue(lift["book"], lift["recipe"])
-        return super().resume(ref)
+        with self._house.queueing:
+            lift = self.status(ref)
+            self._check_queue(lift["book"], lift["recipe"])
+            return super().resume(ref)
 
     def ask_stream(self, book: str, question: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """As `Reader.ask_stream`, within the visitor's limits."""
         if len(question) > LONGEST_QUESTION:
-            raise _limit(
+            raise limit(
                 f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are read. "
                 "Ask more shortly."
             )
@@ -97,32 +101,32 @@ class Visitor(Reader):
         """The model of the house; visitors choose no other."""
         own = self.settings.model
         if (model or start) and super().reference(model, start) != own:
-            raise _limit("Visitors use the model of this app. Leave the model out.")
+            raise limit("Visitors use the model of this app. Leave the model out.")
         return own
 
     def _accept(self, book: Book) -> None:
         """Comes before anything is made of a text: what is made of it, all visitors wait for."""
         if len(book.text) > MOST_CHARACTERS:
-            raise _limit(
+            raise limit(
                 f"The text has {len(book.text):,} characters, and a visitor's book may have "
                 f"{MOST_CHARACTERS:,} here. Nothing was kept; split it and add a part."
             )
 
     def engine(self) -> Engine:
         """Not for visitors."""
-        raise _limit("Only who runs this app can do that.")
+        raise limit("Only who runs this app can do that.")
 
     def _check_room(self, *, books: int = 0, size: int = 0) -> None:
         settings = self.settings
         held = len(self.library.books.list())
         if held + books > settings.visitor_books:
-            raise _limit(
+            raise limit(
                 f"Your shelf holds {held} books, and a visitor may keep {settings.visitor_books} "
                 "here. Remove one, then add this."
             )
         used = bytes_of(self.library)
         if used + size > settings.visitor_mb * 2**20:
-            raise _limit(
+            raise limit(
                 f"Your books and what was learned from them take {used / 2**20:,.0f} MB, and a "
                 f"visitor may use {settings.visitor_mb:,} MB here. Remove a book first."
             )
@@ -136,7 +140,7 @@ class Visitor(Reader):
         """One unfinished lift a visitor. To ask for the same one again is fine."""
         unfinished = self.library.jobs.list(unfinished=True)
         if any((job.book_id, job.recipe["name"]) != (book_id, recipe) for job in unfinished):
-            raise _limit(
+            raise limit(
                 "A book of yours is being learned. Wait until it is done, or cancel that first: "
                 "a visitor has one at a time."
             )
@@ -162,12 +166,13 @@ class Visitor(Reader):
             tokens=tokens,
         )
         if found.minutes > self.settings.visitor_minutes:
-            raise _limit(
+            raise limit(
                 f"To learn this book takes about {found.minutes:,.0f} minutes here, and a visitor "
                 f"may use {self.settings.visitor_minutes}. Choose a quicker recipe or a shorter "
                 "book, or just ask: passages are looked up."
             )
 
 
-def _limit(text: str) -> CallerError:
+def limit(text: str) -> CallerError:
+    """What a visitor is told who asks for too much: the limit, and what to do."""
     return CallerError(text, code="limit")

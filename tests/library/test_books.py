@@ -176,7 +176,7 @@ def test_an_id_of_no_book(library, add_book):
 
 def test_a_page_that_is_not_there(library, add_book):
     row = add_book()
-    for number in (0, 3, -1):
+    for number in (0, 3, -1, 2**63, -(2**70)):
         with pytest.raises(NotFound, match="pages 1 to 2"):
             library.books.page(row.id, number)
 

@@ -437,6 +437,9 @@ class FakePages:
     def __init__(self, reader: FakeReader) -> None:
         self.reader = reader
 
+    def cover(self, book: str) -> dict[str, Any]:
+        return self.reader.show(book)
+
     def number_of(self, book: str, label: str) -> int | None:
         count = len(self.reader.shelf[self.reader._find(book)]["content"])
         return int(label) if label.isdecimal() and 1 <= int(label) <= count else None

@@ -12,13 +12,19 @@ class Polls:
 
     def __init__(self, window: Window) -> None:
         self.times: list[float] = []
-        window.page.on("requestfinished", self._note)
+        self._page = window.page
+        self._page.on("requestfinished", self._note)
 
     def _note(self, request) -> None:
         if request.method != "POST" or "/run/" not in request.url:
             return
         if '"event_data":{' not in (request.post_data or ""):  # a click is no poll
             self.times.append(request.timing["responseEnd"] - request.timing["requestStart"])
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many polls have been answered."""
+        while len(self.times) < count:
+            self._page.wait_for_event("requestfinished", timeout=60_000)
 
     def percentile(self, share: float) -> float:
         """The time under which this share of the polls was answered."""

@@ -113,6 +113,24 @@ def test_new_passes_are_limited_for_an_address(
     assert one.get("/", cookies=kept).status_code == 200  # who has a pass comes in
 
 
+def test_reading_is_limited_for_who_reads_too_fast(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorkeeper, "READS", 3)
+    monkeypatch.setattr(doorkeeper, "READS_SECONDS", 1e9)
+    first = browser()
+    other = TestClient(first.app, base_url="http://reader.lab")
+    for one in (first, other):
+        one.get("/")
+    for path in ("/leaves/x/1", "/pages/x/1.jpg", "/chats/x.md"):
+        assert first.get(path).status_code == 200
+    refused = first.get("/leaves/x/2")
+    assert refused.status_code == 429 and "Wait" in refused.text
+    assert other.get("/leaves/x/2").status_code == 200
+    assert first.get("/assets/index.js").status_code == 200  # a limit of reading, not of the app
+    assert first.post("/gradio_api/run/x", json={}).status_code == 200
+
+
 def test_a_window_is_of_who_used_it_first(browser: Browser) -> None:
     first = browser()
     other = TestClient(first.app, base_url="http://reader.lab")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from lift_app.errors import Busy, CallerError, LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+from lift_app.ui.app import serve
 from lift_app.visitors import House, Passes, Rates, Visitor
 from lift_app.visitors import house as house_module
 from lift_app.visitors.house import within_limits
@@ -112,6 +116,42 @@ def test_lifts_are_limited_in_time_and_number(
     assert other.start_tune(theirs)["state"] == "queued"
 
 
+def test_tasks_count_in_the_longest_lift(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitor._access, "own", lambda **_: None)
+    monkeypatch.setattr("lift_app.lifting.estimate.CPU_FLOPS_PER_CORE", 1e4)
+    one = visitor.add(book(tmp_path, 1))["id"]
+    minutes = visitor.show(one)["report"]["minutes_by_recipe"]["standard"]
+    visitor.settings = replace(visitor.settings, visitor_minutes=round(2 * minutes))
+    refused(lambda: visitor.start_tune(one, recipe="deep"), "Choose a quicker recipe")
+    assert visitor.start_tune(one, recipe="standard")["state"] == "queued"
+
+
+def test_lifts_that_are_asked_for_at_once_are_limited_as_well(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitor._access, "own", lambda **_: None)
+    books = [visitor.add(book(tmp_path, number))["id"] for number in (1, 2)]
+    both, check = threading.Barrier(2), Visitor._check_queue
+
+    def slow_check(self: Visitor, book_id: str, recipe: str) -> None:
+        check(self, book_id, recipe)
+        with suppress(threading.BrokenBarrierError):  # the other one has to wait
+            both.wait(0.2)
+
+    def ask(one: str) -> str:
+        try:
+            return str(visitor.start_tune(one)["state"])
+        except CallerError as error:
+            return error.code
+
+    monkeypatch.setattr(Visitor, "_check_queue", slow_check)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(ask, books)) == ["limit", "queued"]
+    assert len(visitor.jobs()) == 1
+
+
 def test_the_house_can_be_full(house: House, visitor: Visitor, tmp_path: Path) -> None:
     visitor.settings = replace(visitor.settings, visitors_gb=0)
     refused(lambda: visitor.add(book(tmp_path, 1)), "This app is full")
@@ -142,7 +182,39 @@ def test_a_shelf_without_use_is_cleared(house: House, tmp_path: Path) -> None:
     assert house.sweep() == ["visitor-old"]
     assert old.books() == [] and len(new.books()) == len(house.reader.books()) == 1
     assert not (house.reader.settings.books / gone).exists()
-    assert house.sweep() == []  # not again within the hour
+    assert house.sweep() == []
+
+
+def test_a_served_app_clears_shelves_without_being_asked(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.visitor("visitor-old").add(book(tmp_path, 1))
+    with house.reader.library.db.write() as database:
+        database.execute("UPDATE books SET added = '2020-01-01T00:00:00.000Z'")
+    swept, sweep = threading.Event(), House.sweep
+    calls: list[int] = []
+
+    def watched(self: House) -> list[str]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("the disk is away")
+        cleared = sweep(self)
+        if cleared:
+            swept.set()
+        return cleared
+
+    monkeypatch.setattr(House, "sweep", watched)
+    monkeypatch.setattr(house_module, "SWEEP_SECONDS", 0.01)
+
+    def close_after_it(_: str) -> None:
+        assert swept.wait(60), "nobody swept, or a fault ended it"
+        raise KeyboardInterrupt
+
+    serve(
+        house.reader, replace(house.reader.settings, shared=True, port=0), on_ready=close_after_it
+    )
+    assert house.visitor("visitor-old").books() == []
+    assert "sweep" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_closing_a_visitor_closes_nothing(house: House, visitor: Visitor, tmp_path: Path) -> None:
