@@ -157,7 +157,7 @@ class Room:
     def _choose_chat(self, seat: Seat, book: str, kind: str, wanted: str) -> None:
         """Open a chat, begin one (its first question creates and names it), or delete one."""
         known = [one["id"] for one in self.reader.chats(book)]
-        seat.told = None
+        seat.told = seat.edited = None
         if kind == "new":
             seat.chat, seat.blank = None, True
         elif kind == "drop" and seat.chat is not None and seat.chat in known:

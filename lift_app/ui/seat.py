@@ -65,6 +65,7 @@ class Seat:
         note: what the last click could not do, in words.
         wanted, found: what is looked for in the book, and what `Pages.search` gave.
         blank: a new chat was asked for; it exists once its first question is.
+        edited: the chat whose last question stands in the box; the next one takes its place.
         arrived: the window has said which book its address names; nothing is drawn before.
         answering: an answer is being streamed into this window's chat; nothing else redraws it.
         halted: the reader has stopped what is being answered.
@@ -93,6 +94,7 @@ class Seat:
         self.found: dict[str, Any] | None = None
         self.chat: str | None = None
         self.blank = False
+        self.edited: str | None = None
         self.arrived = False
         self.answering = self.halted = False
         self.compared: tuple[str, list[Column]] | None = None
@@ -111,7 +113,7 @@ class Seat:
         self.book, self.details, self.chat = book, details, chat
         self.page, self.mark, self.blank, self.told = 1, None, False, None
         self.ribbon = self.compared = self.starters = self.recording = self.replay = None
-        self.wanted, self.found, self.note = "", None, ""
+        self.wanted, self.found, self.note, self.edited = "", None, "", None
 
     def news(self, part: str, signature: Any, update: Any) -> Any:
         """`update` if `signature` differs from what this window shows in `part`, else a skip."""

@@ -47,11 +47,14 @@ class Talk:
             yield _turn()
             return
         seat.answering, seat.halted, seat.told = True, False, None
+        edited, seat.edited = seat.edited, None
         talk: list[chat.Message] = []
         try:
             if seat.chat is None:
                 title = textwrap.shorten(question, TITLE, placeholder=" …")
                 seat.chat, seat.blank = self.reader.new_chat(seat.book, title)["id"], False
+            elif seat.chat == edited:
+                self.reader.take_back(edited)
             talk = [*chat.messages_html(self.reader.messages(seat.chat)), chat.user(question)]
             hint = chat.waiting(self._waiting())
             yield _turn([*talk, hint], gr.update(value=""), busy=True)
@@ -77,16 +80,15 @@ class Talk:
             yield _turn()
             return
         last = self.reader.take_back(seat.chat)
+        seat.edited = None
         yield from self.ask(seat, last or "", arm, evidence, strength)
 
     def edit(self, seat: Seat) -> Turn:
-        """Take the last question back into the box, with its answer off the chat."""
+        """Put the last question back into the box; it and its answer stay until one is asked."""
         if seat.chat is None or seat.answering:
             return _turn()
-        question = self.reader.take_back(seat.chat)
-        seat.told = None
-        messages = chat.messages_html(self.reader.messages(seat.chat))
-        return _turn(messages, gr.update(value=question or ""))
+        seat.edited = seat.chat
+        return _turn(box=gr.update(value=self._last_question(seat)))
 
     def compare(
         self, seat: Seat, question: str, arm: str, evidence: bool, strength: float

@@ -395,15 +395,34 @@ def test_an_answer_is_made_again_in_place_of_the_last(
     assert len(updates[-1][0]) == 2
 
 
-def test_the_last_question_is_taken_back_to_be_edited(
+def test_an_edited_question_takes_the_place_of_the_last_one(
     room: Room, fake: FakeReader, seat: Seat
 ) -> None:
+    """Only when it is asked: who looks at the question and goes away loses nothing."""
     add(room, seat)
     assert room.talk.edit(seat)[1] == {"__type__": "update"}
     talk(room, seat, "Who rang the bell?")
     messages, box, *_ = room.talk.edit(seat)
-    assert (messages, box["value"]) == ([], "Who rang the bell?")
-    assert fake.messages(seat.chat or "") == []
+    assert (messages, box["value"]) == ({"__type__": "update"}, "Who rang the bell?")
+    assert len(fake.messages(seat.chat or "")) == 2
+    talk(room, seat, "Who wept?")
+    talk(room, seat, "Who slept?")
+    asked = [m["content"] for m in fake.messages(seat.chat or "") if m["role"] == "user"]
+    assert asked == ["Who wept?", "Who slept?"]
+
+
+def test_a_question_that_was_not_edited_is_added(room: Room, fake: FakeReader, seat: Seat) -> None:
+    add(room, seat)
+    talk(room, seat, "Who rang the bell?")
+    room.talk.edit(seat)
+    list(room.talk.again(seat, "", "ICL", False, 0.5))  # asked again as it was
+    talk(room, seat, "Who wept?")
+    asked = [m["content"] for m in fake.messages(seat.chat or "") if m["role"] == "user"]
+    assert asked == ["Who rang the bell?", "Who wept?"]
+    room.talk.edit(seat)
+    room.act(seat, click(act="chat", chat=seat.chat))
+    talk(room, seat, "Who slept?")
+    assert len(fake.messages(seat.chat or "")) == 6
 
 
 def test_the_strength_that_nobody_moved_is_the_default_of_each_way(
