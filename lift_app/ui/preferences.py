@@ -52,7 +52,9 @@ def _model(model: dict[str, Any] | None, state: dict[str, Any]) -> str:
 def _storage(storage: dict[str, Any]) -> str:
     books = storage["books"]
     rows = "".join(_book(book) for book in books)
-    models = words.STORAGE_MODELS.format(size=words.size(storage["models"]))
+    models = (
+        words.STORAGE_MODELS.format(size=words.size(storage["models"])) if storage["models"] else ""
+    )
     total = words.STORAGE_TOTAL.format(size=words.size(storage["total"]))
     listed = f'<ul class="stored">{rows}</ul>' if books else ""
     everything = (
@@ -89,8 +91,8 @@ def _sure(label: str, note: str, act: str, yes: str, book: str) -> str:
 
 
 def _privacy(storage: dict[str, Any]) -> str:
-    place = f"{escape(words.STORED_IN)} <code>{escape(storage['home'])}</code>"
-    return (
-        f"<h3>{escape(words.PRIVACY)}</h3><p>{escape(words.PRIVACY_NOTE)}</p>"
-        f'<p class="quiet">{place}</p>'
+    home = str(storage["home"])
+    place = f"{escape(words.STORED_IN)} <code>{escape(home)}</code>"
+    return f"<h3>{escape(words.PRIVACY)}</h3><p>{escape(words.PRIVACY_NOTE)}</p>" + (
+        f'<p class="quiet">{place}</p>' if home else ""
     )

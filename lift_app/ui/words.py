@@ -327,7 +327,7 @@ REMOVE_ALL = "Remove every book"
 REMOVE_ALL_NOTE = "All files, everything learned from them and all chats are deleted."
 REMOVE_ALL_YES = "Remove them all for good"
 PRIVACY = "Privacy"
-PRIVACY_NOTE = "Books, questions and what was learned stay on this machine; nothing is sent out."
+PRIVACY_NOTE = "Books, questions and adapters stay on the app's own machine; nothing is sent out."
 
 # Model
 MODEL_ABSENT = "the model will be fetched when it is first needed"

@@ -104,6 +104,12 @@ class Visitor(Reader):
             raise limit("Visitors use the model of this app. Leave the model out.")
         return own
 
+    def storage(self) -> dict[str, Any]:
+        """The room that the visitor's own books take; where and what else is not theirs to know."""
+        found = super().storage()
+        own = found["total"] - found["models"]
+        return {**found, "home": "", "models": 0, "total": own}
+
     def _accept(self, book: Book) -> None:
         """Comes before anything is made of a text: what is made of it, all visitors wait for."""
         if len(book.text) > MOST_CHARACTERS:

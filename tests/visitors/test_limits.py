@@ -15,7 +15,9 @@ import pytest
 from lift_app.errors import Busy, CallerError, LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+from lift_app.ui import words
 from lift_app.ui.app import serve
+from lift_app.ui.preferences import preferences_html
 from lift_app.visitors import House, Passes, Rates, Visitor
 from lift_app.visitors import house as house_module
 from lift_app.visitors.house import within_limits
@@ -47,6 +49,20 @@ def refused(work: object, words: str) -> None:
         work()  # type: ignore[operator]
     assert time.monotonic() - started < 3
     assert caught.value.code in ("limit", "busy") and 20 < len(str(caught.value)) < 300
+
+
+def test_a_visitor_sees_the_room_of_their_own_books_and_no_place_on_the_machine(
+    house: House, visitor: Visitor, tmp_path: Path
+) -> None:
+    own = visitor.add(book(tmp_path, 1))["id"]
+    house.visitor("visitor-b").add(book(tmp_path, 2))
+    found = visitor.storage()
+    assert [one["id"] for one in found["books"]] == [own]
+    assert (found["home"], found["models"]) == ("", 0)
+    assert found["total"] == found["books"][0]["file"] > 0
+    html = preferences_html(None, {}, found)
+    assert str(house.reader.settings.home) not in html
+    assert words.STORED_IN not in html
 
 
 def test_books_and_bytes_are_limited(house: House, visitor: Visitor, tmp_path: Path) -> None:
