@@ -89,8 +89,9 @@ class LiftJob:
             self._trained_seconds = saved["seconds"]
             self._trained_tokens = saved["tokens"]
         self._require_room()
-        self.trainer = trainer
         yield
+        # Together: a checkpoint between them would forget what the guard has seen.
+        self.trainer = trainer
         self._begin_tasks(book, recipe, saved)
         self._saved_at = time.monotonic()
         self._record(

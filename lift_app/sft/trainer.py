@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lift_app.errors import CallerError, LiftError
-from lift_app.lifting.packing import pack, packed_losses
+from lift_app.lifting.packing import pack, packed_losses, row_means
 from lift_app.lifting.progress import Pace
 from lift_app.models.lora import AdapterHost
 from lift_app.sft.lessons import Lesson, LessonWriter
@@ -150,7 +150,8 @@ def measure(host: AdapterHost, lessons: Sequence[Lesson], *, trained: bool) -> d
     with host.active(SLOT) if trained else host.disabled():
         for lesson in lessons:
             packed = pack(lesson.rows, host.base.device)
-            losses = packed_losses(host.model, packed)
-            for number, kind in enumerate(lesson.kinds):
-                found[kind].append(losses[packed.row == number].mean().item())
+            for kind, mean in zip(
+                lesson.kinds, row_means(host.model, packed).tolist(), strict=True
+            ):
+                found[kind].append(mean)
     return {kind: round(fmean(values), 4) for kind, values in sorted(found.items())}

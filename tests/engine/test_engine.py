@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from lift_app.engine.hand_off import HandOff, ask_owner
+from lift_app.engine.lift_job import LiftJob
 from lift_app.engine.lock import Owner
 from lift_app.errors import Busy, CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import TaskRows
@@ -400,3 +401,35 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     (whole, seen), (broken, seen_again) = found["whole"], found["broken"]
     assert seen == seen_again
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(tiny_settings, checkpoint_seconds=0)
+    values = {**SHORT, "guard": True}
+    step = Trainer.step
+
+    def failing(self: Trainer, tasks: object = None) -> StepResult:
+        looked = self.step_done > self.schedule.steps // 2
+        return 1 / 0 if looked else step(self)  # type: ignore[return-value]
+
+    with Reader(settings) as reader:
+        book = reader.add(story)
+        with monkeypatch.context() as patch, pytest.raises(LiftError):
+            patch.setattr(Trainer, "step", failing)
+            list(reader.tune(book["id"], values=values))
+        (job,) = reader.library.jobs.list()
+
+        def closed_at_once(host: AdapterHost) -> tuple[list[object], list[object]]:
+            lift = LiftJob(reader.library, reader.settings, host, job)
+            before = load_checkpoint(lift.checkpoint_folder)
+            next(lift.turns())
+            lift.save_checkpoint()
+            after = load_checkpoint(lift.checkpoint_folder)
+            assert before is not None and after is not None
+            return before["looks"], after["looks"]
+
+        engine = reader.engine()
+        before, after = engine.submit(closed_at_once, model=reader.settings.model).result()
+    assert before == after != []
