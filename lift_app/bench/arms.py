@@ -272,7 +272,7 @@ def _score(
             [key, row.text_sha256, TEMPLATE_VERSION, plan.write],
             [reader.settings.context_tokens, reader.settings.evidence_tokens],
             [asdict(question) for question in questions],
-            [asked.answers for asked in document.questions],
+            [[asked.told, *asked.answers] for asked in document.questions],
         ]
     )
     if (known := kept.get(of)) is not None:
@@ -286,7 +286,7 @@ def _score(
             host,
             row,
             questions,
-            [asked.answers[0] for asked in document.questions],
+            [asked.told for asked in document.questions],
             slot=engine.slot_for(host, key),
             write=plan.write,
         )

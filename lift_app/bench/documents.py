@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lift_app.errors import CallerError
-from lift_app.sft.corpus import parse_lines
+from lift_app.sft.corpus import as_sentence, parse_lines
 
 FORMS = ("short", "long", "order", "choice", "retrieval", "cloze", "needle")
 """Forms of an answer; each has its metrics (`bench.metrics`) and its length (`bench.runs`)."""
@@ -38,6 +38,17 @@ class Asked:
     keys: tuple[str, ...] = ()
     """Labels in their true order (`order`), words that must be said (`needle`), masks in the order
     of `answers` (`cloze`)."""
+
+    @property
+    def told(self) -> str:
+        """The first right answer as an answer is told, from a capital to a full stop.
+
+        Gold answers come as bare phrases. A model that speaks in sentences is surprised by the
+        missing full stop more than by anything that they say, so likelihoods are taken of this.
+        Lists, options, letters and the like stay as they are.
+        """
+        first = self.answers[0]
+        return as_sentence(first) if self.form in ("short", "long") else first
 
 
 @dataclass(frozen=True)

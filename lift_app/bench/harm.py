@@ -12,18 +12,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from lift_app.bench.documents import BenchDocument
+from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.intervals import paired
+from lift_app.sft.corpus import joined
 from lift_app.template import Message, ask, instruct
 
 if TYPE_CHECKING:
     from lift_app.models.lora import AdapterHost
 
 LONGEST_EVIDENCE = 220
-"""Words; longer gold evidence is left out, so that many prompts can be asked."""
+"""Words; longer gold evidence is left out, so that many documents can be read."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Prompt:
 
     kind: str
     """`general` or `reading`."""
+    of: str
+    """What it is about; prompts about the same thing stand together, and begin alike."""
     messages: tuple[Message, ...]
     answer: str
 
@@ -55,7 +59,7 @@ def general_prompts() -> list[Prompt]:
     """The general prompts of the benches."""
     file = resources.files("lift_app.bench").joinpath("general.json")
     return [
-        Prompt("general", ({"role": "user", "content": p["question"]},), p["answer"])
+        Prompt("general", p["question"], ({"role": "user", "content": p["question"]},), p["answer"])
         for p in json.loads(file.read_text(encoding="utf-8"))
     ]
 
@@ -64,27 +68,29 @@ def reading_prompts(documents: Sequence[BenchDocument], most: int) -> list[Promp
     """Questions to documents that no adapter has learned, their gold evidence in the context.
 
     Args:
-        documents: others than those that were lifted.
-        most: prompts; they are taken from the documents in turn.
+        documents: others than those that were lifted; of each the passage is taken that proves
+            most answers, with all questions to it.
+        most: documents that are read.
     """
-    of_each = [
-        [
+    found = []
+    for document in documents[:most]:
+        by_passage: dict[tuple[str, ...], list[Asked]] = {}
+        for q in document.questions:
+            if q.gold and len(" ".join(q.gold).split()) <= LONGEST_EVIDENCE:
+                by_passage.setdefault(q.gold, []).append(q)
+        gold, asked = max(by_passage.items(), key=lambda item: len(item[1]), default=((), []))
+        passages = [joined(text) for text in gold]
+        system = instruct(document.title)
+        found += [
             Prompt(
                 "reading",
-                (
-                    instruct(document.title),
-                    {"role": "user", "content": ask(q.question, q.gold)},
-                ),
-                q.answers[0],
+                document.id,
+                (system, {"role": "user", "content": ask(q.question, passages)}),
+                q.told,
             )
-            for q in document.questions
-            if q.gold and len(" ".join(q.gold).split()) <= LONGEST_EVIDENCE
+            for q in asked
         ]
-        for document in documents
-    ]
-    rounds = range(max(map(len, of_each), default=0))
-    found = [prompts[turn] for turn in rounds for prompts in of_each if turn < len(prompts)]
-    return found[:most]
+    return found
 
 
 def surprises(host: AdapterHost, prompts: Sequence[Prompt]) -> list[float]:
@@ -93,11 +99,11 @@ def surprises(host: AdapterHost, prompts: Sequence[Prompt]) -> list[float]:
 
     from lift_app.lifting.packing import pack, row_means, spoken
 
-    found = []
+    found: list[float] = []
     with torch.no_grad():
-        for prompt in prompts:
-            row = spoken(host.base, prompt.messages, prompt.answer)
-            found.append(row_means(host.model, pack([row], host.base.device)).item())
+        for _, together in groupby(prompts, key=lambda prompt: prompt.of):
+            rows = [spoken(host.base, prompt.messages, prompt.answer) for prompt in together]
+            found += row_means(host.model, pack(rows, host.base.device)).tolist()
     return found
 
 
@@ -122,7 +128,7 @@ def harms(
             "without",
             before,
             metric="nll",
-            clusters=[*map(str, places)] * len(adapted),
+            clusters=[prompts[place].of for place in places] * len(adapted),
         )
         mean = fmean(before)
         found.append(

@@ -30,7 +30,7 @@ ARMS = (
     "LIFT+ICL+evidence",
 )
 READING = 40
-"""Context-reading prompts that harm is measured on, at most."""
+"""Documents whose context-reading prompts harm is measured on, at most."""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _parsed(file: Path, number: int, line: str, parse: Callable[[dict[str, Any]]
 def _document(row: Mapping[str, Any]) -> Document:
     questions = [q for q in row["questions"] if q.get("attribute") not in _UNGROUNDED]
     if row.get("sections"):
-        sections = tuple(_joined(section) for section in row["sections"])
+        sections = tuple(joined(section) for section in row["sections"])
         asked = [_asked(q, tuple(q.get("gold_sections", ()))) for q in questions]
     else:
         sections = tuple(line.strip() for line in row["text"].split("\n") if line.strip())
@@ -130,14 +130,14 @@ def _spans(question: Mapping[str, Any]) -> tuple[int, ...]:
 
 def as_sentence(text: str) -> str:
     """A line with a capital at its beginning and a mark at its end, without loose spaces."""
-    line = re.sub(r"\s+([.,;:!?])", r"\1", _joined(text).strip())
+    line = re.sub(r"\s+([.,;:!?])", r"\1", joined(text).strip())
     if not line:
         return ""
     line = line[0].upper() + line[1:]
     return line if line[-1] in ".!?\"'”’" else f"{line}."
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """Text with single line breaks as spaces; empty lines stay."""
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text).strip()
 

@@ -59,13 +59,16 @@ def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: P
     assert variants[0].text in recipe.table(result)
 
 
-def test_harm_is_a_share_of_what_the_base_says_clustered_by_prompt() -> None:
-    prompts = [harm.Prompt("general", (), "a"), harm.Prompt("general", (), "b")]
+def test_harm_is_a_share_of_what_the_base_says_clustered_by_what_prompts_are_about() -> None:
+    prompts = [harm.Prompt("general", name, (), "x") for name in ("a", "b")]
     (found,) = harm.harms(prompts, [1.0, 3.0], [[1.1, 3.1], [1.1, 3.1]])
     assert found.share == pytest.approx(0.05)
     assert found.low == pytest.approx(0.05)
     assert found.high == pytest.approx(0.05)
     assert found.prompts == 2
+    two = [harm.Prompt("reading", tale, (), "x") for tale in ("one", "one", "two", "two")]
+    (found,) = harm.harms(two, [1.0] * 4, [[0.5, 1.5, 1.5, 0.5]])
+    assert found.low == found.high  # the questions to one passage are one witness
 
 
 def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
@@ -85,7 +88,22 @@ def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
     assert kept.isdisjoint(questions("lift_app.lifting", "probe.json"))
 
 
-def test_reading_prompts_are_taken_from_the_documents_in_turn() -> None:
-    found = harm.reading_prompts([document(0), document(1)], 3)
-    assert [prompt.answer for prompt in found] == ["2 lanterns", "2 lanterns", "5 lanterns"]
+def test_reading_prompts_are_all_questions_to_one_passage_told_as_answers_are() -> None:
+    lonely = replace(document(2), questions=())
+    found = harm.reading_prompts([document(0), lonely, document(1)], 3)
+    assert [prompt.answer for prompt in found] == ["2 lanterns.", "5 lanterns."] * 2
+    assert [prompt.of for prompt in found] == ["d0", "d0", "d1", "d1"]
     assert all(prompt.kind == "reading" for prompt in found)
+
+
+def test_prompts_that_begin_alike_are_read_at_once_with_the_same_result(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    prompts = harm.reading_prompts([document(0), document(1)], 2)
+    with Reader(replace(tiny_settings, home=tmp_path / "bench")) as reader:
+        model = reader.settings.model
+        at_once, alone = (
+            reader.engine().submit(lambda host, of=of: harm.surprises(host, of), model=model)
+            for of in (prompts, [replace(p, of=str(n)) for n, p in enumerate(prompts)])
+        )
+        assert at_once.result() == pytest.approx(alone.result(), rel=1e-4)

@@ -111,7 +111,7 @@ def _ask(base: BaseModel, cache: _Cache, prompts: _Prompts, shared: int, reading
     asked = prompts.asked
     rest = list(prompts.tokens[shared:])
     room = base.window - len(prompts.tokens)
-    nll = cache.nll(rest, asked.answers[0], room)
+    nll = cache.nll(rest, asked.told, room)
     options = tuple(cache.nll(rest, option, room) for option in asked.options)
     written = rest if prompts.letters is None else list(prompts.letters[shared:])
     began = time.perf_counter()

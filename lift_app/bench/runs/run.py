@@ -230,7 +230,14 @@ def _depends_on(reader: Reader, model: str, key: str | None, text_sha256: str) -
 
 
 def _question_parts(one: Asked, arm: Arm, strength: float) -> list[Any]:
-    return [asdict(question(one, arm, strength)), arm.adapter, one.form, one.answers, one.options]
+    return [
+        asdict(question(one, arm, strength)),
+        arm.adapter,
+        one.form,
+        one.told,
+        one.answers,
+        one.options,
+    ]
 
 
 def describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
