@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
+from lift_app.lifting.general import general_rows
 from lift_app.lifting.guard import Guard
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
@@ -180,13 +182,16 @@ class LiftJob:
         self._trained_seconds += time.perf_counter() - began
         return True
 
-    def _task_rows(self) -> TaskRows | None:
-        """What the next step's tasks put before the model; None where it has none."""
-        group = self._group()
+    def _task_rows(self) -> TaskRows:
+        """What the next step puts before the model beside its segments."""
+        assert self.trainer is not None
+        recipe, step, group = self.trainer.recipe, self.trainer.step_done, self._group()
         tasks = self._tasks.groups[group] if self._tasks and group is not None else ()
-        if not tasks or self._writer is None or group is None:
-            return None
-        return self._writer.rows(tasks, group)
+        rows = self._writer.rows(tasks) if tasks and self._writer else TaskRows()
+        if recipe.general_weight:
+            general = general_rows(self._host.base, recipe.seed, step)
+            rows = replace(rows, general=tuple(general))
+        return rows
 
     def _group(self) -> int | None:
         """Number of the group of tasks of the next step, if it has one."""

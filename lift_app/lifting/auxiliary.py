@@ -1,13 +1,14 @@
-"""Auxiliary losses: what a group of tasks adds to the loss of a step.
+"""Auxiliary losses: what a step learns, or is held to, beside the text of the book.
 
 L = L_input + task_weight * L_AT + distillation_weight * KL(closed book) + retention_weight *
-KL(open book and general prompts), each a mean over its learned tokens (arXiv 2412.13626, section
-3.2; the teacher of every distance is the base with the adapter off, and with the extract in its
-context where there is one).
+KL(open book) + general_weight * KL(general prompts), each a mean over its learned tokens (arXiv
+2412.13626, section 3.2; the teacher of every distance is the base with the adapter off, and with
+the extract in its context where there is one).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,47 +16,64 @@ from torch import Tensor
 from torch.nn import functional
 
 from lift_app.lifting.distillation import divergence, teach
-from lift_app.lifting.packing import Row, pack, packed_logits
+from lift_app.lifting.packing import Packed, Row, pack, packed_logits
 from lift_app.lifting.recipe import Recipe
 from lift_app.models.lora import AdapterHost
 
 
 @dataclass(frozen=True)
 class TaskRows:
-    """What a group of tasks puts before the model."""
+    """What a step puts before the model beside its segments."""
 
-    opened: tuple[Row, ...]
-    """The tasks with their extract in the context; at least one."""
-    closed: tuple[Row, ...]
+    opened: tuple[Row, ...] = ()
+    """Tasks with their extract in the context."""
+    closed: tuple[Row, ...] = ()
     """The same tasks without it."""
-    general: tuple[tuple[Row, ...], ...] = ()
-    """Prompts that have nothing to do with the book, in groups that begin alike."""
+    general: tuple[Row, ...] = ()
+    """Prompts that have nothing to do with the book; they begin alike."""
+
+
+NOTHING_BESIDE = TaskRows()
 
 
 def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:
-    """Add the gradients of a group of tasks to those of the adapter in `slot`.
+    """Add the gradients of tasks and general prompts to those of the adapter in `slot`.
 
     Args:
         host: the base model.
         slot: the adapter that learns.
-        rows: the tasks.
+        rows: what they are.
         recipe: the weights.
 
     Returns:
         The weighted loss, in nats.
     """
-    device = host.base.device
-    with_extract, without = pack(rows.opened, device), pack(rows.closed, device)
+    total = 0.0
+    if rows.general and recipe.general_weight:
+        general = pack(rows.general, host.base.device)
+        with host.disabled() as model:
+            taught = teach(packed_logits(model, general))
+        with host.training(slot) as model:
+            away = divergence(packed_logits(model, general), taught)
+            total += _backward([(recipe.general_weight, away)])
+    if rows.opened:
+        with_extract = pack(rows.opened, host.base.device)
+        total += _add_tasks(host, slot, with_extract, pack(rows.closed, host.base.device), recipe)
+    return total
+
+
+def _add_tasks(
+    host: AdapterHost, slot: str, with_extract: Packed, without: Packed, recipe: Recipe
+) -> float:
+    """The gradients of one group of tasks."""
     # Which learned tokens are read with the extract: those of every second task, or none.
     second = with_extract.row % 2 == 1
     asked_open = second if recipe.open_book and recipe.task_weight else torch.zeros_like(second)
     losses: list[tuple[float, Tensor]] = []
-    general = [pack(group, device) for group in rows.general] if recipe.retention_weight else []
     teaching = None
-    with host.disabled() as model:
-        if recipe.distillation_weight or recipe.retention_weight:
+    if recipe.distillation_weight or recipe.retention_weight:
+        with host.disabled() as model:
             teaching = teach(packed_logits(model, with_extract))
-        kept = [(packed, teach(packed_logits(model, packed))) for packed in general]
     with host.training(slot) as model:
         if recipe.retention_weight or asked_open.any():
             logits = packed_logits(model, with_extract)
@@ -71,12 +89,15 @@ def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) 
                 losses.append((recipe.distillation_weight, divergence(logits, teaching)))
             if recipe.task_weight and not asked_open.all():
                 losses.append((recipe.task_weight, _labels(logits, without.targets)[~asked_open]))
-        for packed, taught in kept:
-            away = divergence(packed_logits(model, packed), taught)
-            losses.append((recipe.retention_weight, away))
-        total = sum((weight * values.mean() for weight, values in losses), torch.zeros(()))
-        if losses:
-            total.backward()
+        return _backward(losses)
+
+
+def _backward(losses: Sequence[tuple[float, Tensor]]) -> float:
+    """The gradients of weighted means; the loss that they are of."""
+    if not losses:
+        return 0.0
+    total = torch.stack([weight * values.mean() for weight, values in losses]).sum()
+    total.backward()
     return float(total.detach())
 
 

@@ -23,6 +23,8 @@ CHECK_SPEED = 3.0
 TASKS_COST = 7.0
 """Guess: what a group of tasks costs beside a step that has none. With a group every second step
 that is 4.5 times as long, as in docs/recipe.md: 365 s against 81 s."""
+GENERAL_COST = 0.9
+"""Guess: what the general prompts of a step cost beside it."""
 
 
 class Calibration(Protocol):
@@ -66,9 +68,10 @@ def estimate(
     trained = recipe.trained_tokens(tokens)
     cost = 1.0
     measured = calibration.get(_name(weights_sha256, choice, recipe))
-    if not measured and recipe.has_tasks:
-        cost += TASKS_COST / recipe.tasks_every
-        measured = calibration.get(_name(weights_sha256, choice, _without_tasks(recipe)))
+    if not measured and recipe.has_beside:
+        cost += TASKS_COST / recipe.tasks_every if recipe.has_tasks else 0
+        cost += GENERAL_COST if recipe.general_weight else 0
+        measured = calibration.get(_name(weights_sha256, choice, _text_alone(recipe)))
     if measured:
         speed = measured["tokens_per_second"]
         checked = measured.get("checked_per_second") or speed * CHECK_SPEED
@@ -120,9 +123,14 @@ def remember_speed(
     calibration.set(_name(weights_sha256, choice, recipe), speed)
 
 
-def _without_tasks(recipe: Recipe) -> Recipe:
+def _text_alone(recipe: Recipe) -> Recipe:
     return replace(
-        recipe, task_weight=0.0, distillation_weight=0.0, retention_weight=0.0, asks=False
+        recipe,
+        task_weight=0.0,
+        distillation_weight=0.0,
+        retention_weight=0.0,
+        general_weight=0.0,
+        asks=False,
     )
 
 
@@ -134,7 +142,7 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
         f"{'o' * (recipe.retention_weight > 0)}{'q' * recipe.asks}"
         if recipe.has_tasks
         else ""
-    )
+    ) + ("/g" if recipe.general_weight else "")
     shape = (
         f"{recipe.segment_length}x{recipe.batch_segments}r{recipe.rank}"
         f"/{recipe.framing}{recipe.context_tokens or ''}"

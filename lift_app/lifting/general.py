@@ -1,6 +1,6 @@
 """General prompts: what a lift is held to besides the book, so that it forgets nothing else.
 
-Small talk of all kinds, and short passages with questions that they answer or do not answer: how
+Short passages of all kinds with questions that they answer or do not answer, and small talk: how
 the base reads, declines and speaks is to stay. They come with the project, have nothing to do with
 any book, and are none of those that the probe or the benches measure harm by.
 """
@@ -17,28 +17,37 @@ from lift_app.lifting.packing import Row, spoken
 from lift_app.models.base_model import BaseModel
 from lift_app.template import NOT_SAID, ask, instruct
 
-AT_ONCE = 2
-"""General prompts that a group of tasks brings with it, beside one passage with its questions."""
+TALK_EVERY = 4
+"""Steps from one with small talk to the next; those between have a passage."""
+TALK_AT_ONCE = 4
+"""Prompts of such a step."""
 TITLES = ("A Handbook", "Old Tales", "The Winter Papers", "Reports and Letters")
 """Of the books that the passages are said to be from."""
 
 
-def general_rows(base: BaseModel, seed: int, group: int) -> tuple[list[Row], list[Row]]:
-    """The general prompts of a group of tasks, and its passage: each begins alike.
+def general_rows(base: BaseModel, seed: int, step: int) -> list[Row]:
+    """The general prompts of a step: they begin alike.
+
+    Passages come in an order that the seed draws, and none again before all have been there.
 
     Args:
         base: its tokenizer and chat template.
-        seed: of the choice.
-        group: 0-based; the same group is the same prompts.
+        seed: of every choice.
+        step: 0-based; the same step is the same prompts.
     """
-    draw = random.Random(f"{seed}/general/{group}")
     data = _prompts()
-    spoken_to = [
-        spoken(base, [{"role": "user", "content": one["question"]}], one["answer"])
-        for one in draw.sample(data["general"], AT_ONCE)
-    ]
-    passage, title = draw.choice(data["reading"]), draw.choice(TITLES)
-    read = [
+    if step % TALK_EVERY == TALK_EVERY - 1:
+        chosen = random.Random(f"{seed}/talk/{step}").sample(data["general"], TALK_AT_ONCE)
+        return [
+            spoken(base, [{"role": "user", "content": one["question"]}], one["answer"])
+            for one in chosen
+        ]
+    number = step - step // TALK_EVERY
+    around, place = divmod(number, len(data["reading"]))
+    draw = random.Random(f"{seed}/reading/{around}")
+    passage = draw.sample(data["reading"], len(data["reading"]))[place]
+    title = random.Random(f"{seed}/title/{step}").choice(TITLES)
+    return [
         spoken(
             base,
             [
@@ -49,7 +58,6 @@ def general_rows(base: BaseModel, seed: int, group: int) -> tuple[list[Row], lis
         )
         for one in passage["questions"]
     ]
-    return spoken_to, read
 
 
 @cache

@@ -32,7 +32,8 @@ class Measured:
     """What an adapter does, as means of NLL differences to the base, in nats a token."""
 
     harm: float
-    """On reading and general prompts; above 0 is worse than the base, as a share of its NLL."""
+    """On reading or on general prompts, whichever it is worse for: the rise as a share of the
+    base's NLL; above 0 is worse."""
     memory: float
     """On tasks about the book; below 0 is better than the base."""
 
@@ -56,11 +57,19 @@ class Probe:
             resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
         )
         reading = [
-            spoken(base, _asked(ask(q["question"], [q["passage"]]), OTHER_BOOK), q["answer"])
-            for q in data["reading"]
+            pack(
+                [
+                    spoken(
+                        base, _asked(ask(q["question"], [one["passage"]]), OTHER_BOOK), q["answer"]
+                    )
+                    for q in one["questions"]
+                ],
+                base.device,
+            )
+            for one in data["reading"]
         ]
         general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
-        self._harm = [pack(rows, base.device) for rows in (reading, general)]
+        self._harm = [reading, [pack(general, base.device)]]
         tasks = _tasks(held_out(extracts, seed), seed)
         rows = [spoken(base, _asked(ask(task.question), title), task.answer) for task in tasks]
         self._memory = [pack(rows, base.device)] if rows else []
@@ -76,14 +85,14 @@ class Probe:
         """What the adapter in `slot` does at a strength."""
         with self._host.active(slot, strength) as model:
             harm, memory = self._nll(model)
-        return Measured(harm / self._base_harm - 1, memory - self._base_memory)
+        # Of each by itself: what is read is answered surely, so in a common mean it hardly counts.
+        worst = max(now / base - 1 for now, base in zip(harm, self._base_harm, strict=True))
+        return Measured(worst, memory - self._base_memory)
 
-    def _nll(self, model: torch.nn.Module) -> tuple[float, float]:
-        harm, memory = (
-            [value for packed in group for value in _answers(model, packed)]
-            for group in (self._harm, self._memory)
-        )
-        return fmean(harm), fmean(memory) if memory else 0.0
+    def _nll(self, model: torch.nn.Module) -> tuple[list[float], float]:
+        """Of the base or an adapter: reading and general prompts, and tasks about the book."""
+        harm = [_mean(model, group) for group in self._harm]
+        return harm, _mean(model, self._memory) if self._memory else 0.0
 
 
 def held_out(extracts: Sequence[Extract], seed: int) -> list[Extract]:
@@ -110,7 +119,7 @@ def _asked(request: str, title: str | None = None) -> list[Message]:
     return [message] if title is None else [instruct(title), message]
 
 
-def _answers(model: torch.nn.Module, packed: Packed) -> list[float]:
+def _mean(model: torch.nn.Module, group: Sequence[Packed]) -> float:
+    """Mean NLL of all answers of a group."""
     with torch.no_grad():
-        found: list[float] = row_means(model, packed).tolist()
-    return found
+        return fmean(value for packed in group for value in row_means(model, packed).tolist())

@@ -17,6 +17,9 @@ from lift_app.lifting.segments import trained_tokens
 from lift_app.lifting.values import with_values
 
 FRAMINGS = ("excerpt", "context", "raw")
+_LATER = ("general_weight",)
+"""Fields that came after adapters had been kept. As long as one has its default it is left out of
+the hash, so those adapters keep their keys."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class Recipe:
     """Weight of the distance to a teacher that sees the extract, where the student does not."""
     retention_weight: float = 0.0
     """Weight of the distance to the base where both see the extract (open-book retention)."""
+    general_weight: float = 0.0
+    """Weight of the distance to the base on passages that have nothing to do with the book, so that
+    the lift does no harm to how other things are read (`lifting/general.py`)."""
     asks: bool = False
     """Whether the base asks questions of its own, where it stands on a start that has learned to;
     otherwise all tasks are made of the text itself, which costs no writing."""
@@ -86,7 +92,12 @@ class Recipe:
             raise CallerError("Recipe: the framing context, and it alone, needs context_tokens.")
         if self.framing not in FRAMINGS:
             raise CallerError(f"Recipe: framing is one of {', '.join(FRAMINGS)}.")
-        weights = (self.task_weight, self.distillation_weight, self.retention_weight)
+        weights = (
+            self.task_weight,
+            self.distillation_weight,
+            self.retention_weight,
+            self.general_weight,
+        )
         if min(weights) < 0 or self.tasks_every < 1 or self.context_tokens < 0:
             raise CallerError("Recipe: weights and context_tokens are at least 0, tasks_every 1.")
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
@@ -119,12 +130,20 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of every number, in hex. Recipes of different names can be the same recipe."""
         numbers = {key: value for key, value in asdict(self).items() if key != "name"}
+        for name in _LATER:
+            if numbers[name] == type(self).__dataclass_fields__[name].default:
+                del numbers[name]
         return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
     @property
     def has_tasks(self) -> bool:
-        """Whether any loss on auxiliary tasks is wanted."""
+        """Whether any loss on tasks about the book is wanted."""
         return max(self.task_weight, self.distillation_weight, self.retention_weight) > 0
+
+    @property
+    def has_beside(self) -> bool:
+        """Whether a step learns, or is held to, anything beside the text of the book."""
+        return self.has_tasks or self.general_weight > 0
 
     def trained_tokens(self, tokens: int) -> int:
         """Tokens trained for a book of `tokens` tokens, over all epochs."""

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 import torch
 
 from lift_app.lifting.auxiliary import TaskRows
-from lift_app.lifting.general import general_rows
 from lift_app.lifting.packing import Row, pack, row_means, spoken
 from lift_app.lifting.probe import held_out
 from lift_app.lifting.tasks import Extract, Task, plain_tasks
@@ -79,11 +78,10 @@ class TaskWriter:
             tasks += self._ask(extract)
         return [task for task in tasks if task.question.lower() not in known]
 
-    def rows(self, tasks: Sequence[Task], group: int) -> TaskRows:
-        """What the tasks of group `group` put before the model."""
+    def rows(self, tasks: Sequence[Task]) -> TaskRows:
+        """What tasks put before the model."""
         opened, closed = (tuple(self._rows(tasks, open_book=o)) for o in (True, False))
-        general = general_rows(self._host.base, self._seed, group)
-        return TaskRows(opened, closed, tuple(map(tuple, general)))
+        return TaskRows(opened, closed)
 
     def _rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
         """Prompts and answers of tasks, with the extract in the context or without."""

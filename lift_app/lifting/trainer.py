@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lift_app.errors import LiftError
-from lift_app.lifting.auxiliary import TaskRows, add_gradients
+from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows, add_gradients
 from lift_app.lifting.objective import equal_lengths, token_losses
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
@@ -99,14 +99,14 @@ class Trainer:
         """Seconds that the remaining steps will take at the present pace."""
         return self.pace.seconds_for(self._left[self.step_done])
 
-    def step(self, tasks: TaskRows | None = None) -> StepResult:
-        """Train on the next batch, and on a group of auxiliary tasks where one is given.
+    def step(self, beside: TaskRows = NOTHING_BESIDE) -> StepResult:
+        """Train on the next batch, and on what stands beside it.
 
         The loss is summed over the segments and divided by their tokens, so a short last segment
         weighs as much as its tokens do (L_input is a sum over tokens).
 
         Args:
-            tasks: what the group puts before the model.
+            beside: auxiliary tasks and general prompts of this step.
 
         Raises:
             LiftError: the loss is not finite, or there is not enough memory even for one segment
@@ -115,7 +115,7 @@ class Trainer:
         began = time.perf_counter()
         while True:
             try:
-                loss, segment_losses, tokens = self._learn(tasks)
+                loss, segment_losses, tokens = self._learn(beside)
                 break
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -131,7 +131,7 @@ class Trainer:
         self.pace.add(tokens, seconds)
         return StepResult(self.step_done, loss, tokens, segment_losses, seconds)
 
-    def _learn(self, tasks: TaskRows | None) -> tuple[float, dict[int, float], int]:
+    def _learn(self, beside: TaskRows) -> tuple[float, dict[int, float], int]:
         """One update of the adapter: the loss, that of each segment, and the tokens."""
         batch = self.schedule.batch(self.step_done)
         rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
@@ -150,9 +150,7 @@ class Trainer:
                 means = losses.detach().mean(dim=1).tolist()
                 segment_losses.update(zip((batch[p] for p in positions), means, strict=True))
             loss = total / predicted
-            extra = 0.0
-            if tasks is not None:
-                extra = add_gradients(self._host, self._slot, tasks, self.recipe)
+            extra = add_gradients(self._host, self._slot, beside, self.recipe)
             if not math.isfinite(loss + extra):
                 raise LiftError(
                     "The training loss is no longer a number, so the lift was stopped. "

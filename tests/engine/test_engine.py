@@ -16,7 +16,7 @@ from lift_app.engine.hand_off import HandOff, ask_owner
 from lift_app.engine.lift_job import LiftJob
 from lift_app.engine.lock import Owner
 from lift_app.errors import Busy, CallerError, LiftError, Stopped
-from lift_app.lifting.auxiliary import TaskRows
+from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
@@ -96,10 +96,10 @@ def test_pause_and_resume_end_with_the_same_adapter(
 
     step = Trainer.step
 
-    def pausing(self: Trainer, tasks: TaskRows | None = None) -> StepResult:
+    def pausing(self: Trainer, beside: TaskRows = NOTHING_BESIDE) -> StepResult:
         if self.step_done == 1:  # a lift this short may be done before another thread asks
             reader.pause(book["id"])
-        return step(self, tasks)
+        return step(self, beside)
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", pausing)
@@ -313,7 +313,13 @@ def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
     tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tasks are stored before the step that learns them, and lie beside the adapter afterwards."""
-    values = {**SHORT, "task_weight": 1.0, "retention_weight": 0.5, "tasks_every": 2}
+    values = {
+        **SHORT,
+        "task_weight": 1.0,
+        "retention_weight": 0.5,
+        "tasks_every": 2,
+        "general_weight": 0.5,
+    }
     found = {}
     step = Trainer.step
 
@@ -383,7 +389,13 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the kill came between a step and the look after it."""
-    values = {**SHORT, "guard": True, "retention_weight": 0.5, "tasks_every": 2}
+    values = {
+        **SHORT,
+        "guard": True,
+        "retention_weight": 0.5,
+        "tasks_every": 2,
+        "general_weight": 0.5,
+    }
     found = {}
     for name in ("whole", "broken"):
         settings = replace(tiny_settings, home=tiny_settings.home / name, checkpoint_seconds=0)

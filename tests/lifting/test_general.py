@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lift_app.lifting.general import AT_ONCE, general_rows
+from lift_app.lifting.general import TALK_AT_ONCE, TALK_EVERY, _prompts, general_rows
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
@@ -21,26 +21,47 @@ def base(tiny_model: Path, tiny_settings: Settings) -> BaseModel:
     return BaseModel.load(identify(tiny_model, tiny_settings), choice, tiny_settings)
 
 
-def test_a_group_is_always_the_same_prompts(base: BaseModel) -> None:
-    assert general_rows(base, 0, 3) == general_rows(base, 0, 3)
-    assert general_rows(base, 0, 3) != general_rows(base, 0, 4)
-    assert general_rows(base, 0, 3) != general_rows(base, 1, 3)
+def test_a_step_is_always_the_same_prompts(base: BaseModel) -> None:
+    assert general_rows(base, 0, 4) == general_rows(base, 0, 4)
+    assert general_rows(base, 0, 4) != general_rows(base, 0, 5)
+    assert general_rows(base, 0, 4) != general_rows(base, 1, 4)
 
 
-def test_the_passage_comes_with_all_its_questions_and_one_it_does_not_answer(
-    base: BaseModel,
-) -> None:
-    spoken, read = general_rows(base, 0, 0)
-    assert len(spoken) == AT_ONCE
+def test_a_passage_comes_with_all_its_questions_and_is_read_once_for_all(base: BaseModel) -> None:
+    read = general_rows(base, 0, 0)
     assert len(read) >= 3
-    said = [base.tokenizer.decode(row.answer[:-1]) for row in read]
-    assert said.count(NOT_SAID) == 1
     passage = base.tokenizer.decode(read[0].prompt[: shared_length([r.prompt for r in read])])
-    assert "From the book:" in passage  # read once for all of them
+    assert "From the book:" in passage
     assert "Question:" in passage
 
 
-def test_every_answer_of_a_passage_is_in_few_words(base: BaseModel) -> None:
-    for group in range(40):
-        for row in general_rows(base, 0, group)[1]:
-            assert len(base.tokenizer.decode(row.answer).split()) <= 12
+def test_every_passage_comes_before_one_comes_again(base: BaseModel) -> None:
+    passages = len(_prompts()["reading"])
+    steps = [step for step in range(2 * passages) if step % TALK_EVERY != TALK_EVERY - 1]
+    seen = [base.tokenizer.decode(general_rows(base, 0, step)[0].prompt) for step in steps]
+    told = [text.partition("From the book:")[2].partition("Question:")[0] for text in seen]
+    assert len(set(told[:passages])) == passages
+    assert all(told)
+
+
+def test_small_talk_comes_between(base: BaseModel) -> None:
+    talk = general_rows(base, 0, TALK_EVERY - 1)
+    assert len(talk) == TALK_AT_ONCE
+    assert not any("From the book:" in base.tokenizer.decode(row.prompt) for row in talk)
+
+
+def test_passages_are_short_and_most_declare_what_they_do_not_say(base: BaseModel) -> None:
+    declined = 0
+    for passage in _prompts()["reading"]:
+        answers = [one["answer"] for one in passage["questions"]]
+        declined += "" in answers
+        assert all(len(answer.split()) <= 16 for answer in answers)
+        assert len(passage["passage"].split()) <= 160
+        assert len({one["question"] for one in passage["questions"]}) == len(answers)
+    assert declined > len(_prompts()["reading"]) / 2
+    said = [
+        base.tokenizer.decode(row.answer[:-1])
+        for step in range(12)
+        for row in general_rows(base, 0, step)
+    ]
+    assert NOT_SAID in said

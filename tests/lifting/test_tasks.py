@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lift_app.errors import CallerError
-from lift_app.lifting.auxiliary import add_gradients
+from lift_app.lifting.auxiliary import NOTHING_BESIDE, add_gradients
 from lift_app.lifting.distillation import divergence, teach
 from lift_app.lifting.framing import prefix_tokens
+from lift_app.lifting.general import general_rows
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import cut_segments
 from lift_app.lifting.task_writer import TaskWriter, held
@@ -178,6 +180,7 @@ def test_a_student_equal_to_its_teacher_has_no_distance() -> None:
         {"task_weight": 1.0, "open_book": True},
         {"distillation_weight": 1.0},
         {"retention_weight": 1.0},
+        {"general_weight": 1.0},
         {
             "task_weight": 0.5,
             "open_book": True,
@@ -190,7 +193,8 @@ def test_each_loss_is_learned(
     host: AdapterHost, writer: TaskWriter, weights: dict[str, float]
 ) -> None:
     recipe = Recipe(**weights)  # type: ignore[arg-type]
-    rows = writer.rows(writer.write(0, set()), 0)
+    general = tuple(general_rows(host.base, 0, 0))
+    rows = replace(writer.rows(writer.write(0, set())), general=general)
     host.reset("lift", 4, 8, seed=0)
     with torch.no_grad():  # a fresh adapter is its own teacher
         for parameter in host.parameters("lift"):
@@ -210,7 +214,7 @@ def test_a_step_learns_text_and_tasks_together(host: AdapterHost, writer: TaskWr
 
     def first_update(tasks: list[Task]) -> dict[str, torch.Tensor]:
         trainer = Trainer(host, "lift", encoding.ids, segments, RECIPE)
-        trainer.step(writer.rows(tasks, 0) if tasks else None)
+        trainer.step(writer.rows(tasks) if tasks else NOTHING_BESIDE)
         return host.state("lift")
 
     plain, mixed = first_update([]), first_update(writer.write(0, set()))
