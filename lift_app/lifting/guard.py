@@ -13,13 +13,15 @@ from typing import Any
 
 from lift_app.lifting.probe import Probe
 
-HARM = 0.01
-"""Most harm at the chosen strength: the NLL of prompts that are not about the book may rise by
-this share of itself."""
-STRENGTHS = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
-"""Strengths that are tried, from the highest down; 0 does no harm, and remembers nothing."""
+HARM = 0.0
+"""Most harm at the chosen strength, as a share of the base's NLL: none. A probe is a small sample,
+so what is nothing there stays within a hundredth elsewhere (docs/recipe.md)."""
+STRENGTHS = (0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
+"""Strengths that are tried, from the highest that answers use down; 0 remembers nothing."""
 LOOKS = 4
-"""Looks in a lift, evenly apart; the last one is after the last step."""
+"""Most looks in a lift, evenly apart; the last one is after the last step."""
+STEPS_APART = 24
+"""Fewest steps between two looks, so that a short lift does not spend its time on them."""
 BETTER = 0.01
 """By how much a look must be better than the best before it, in nats a token."""
 PATIENCE = 2
@@ -44,6 +46,11 @@ class Verdict:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
+def looks_of(steps: int) -> int:
+    """Looks in a lift of so many steps."""
+    return max(1, min(LOOKS, steps // STEPS_APART))
+
+
 class Guard:
     """The looks of one lift.
 
@@ -56,7 +63,8 @@ class Guard:
     def __init__(self, probe: Probe, slot: str, steps: int) -> None:
         self._probe = probe
         self._slot = slot
-        self._due = {max(1, round(steps * look / LOOKS)) for look in range(1, LOOKS + 1)}
+        looks = looks_of(steps)
+        self._due = {round(steps * look / looks) for look in range(1, looks + 1)}
         self.verdicts: list[Verdict] = []
 
     def is_due(self, step: int) -> bool:

@@ -24,18 +24,18 @@ EXTRACTS = [
 
 
 class FakeProbe:
-    """Harm in proportion to the strength; memory as the script says, look by look."""
+    """No harm up to the strength that the script says; memory likewise, look by look."""
 
-    def __init__(self, harm: list[float], memory: list[float]) -> None:
-        self.harm, self.memory = harm, memory
+    def __init__(self, harmless: list[float], memory: list[float]) -> None:
+        self.harmless, self.memory = harmless, memory
         self.look = 0
 
     def measure(self, slot: str, strength: float = 1.0) -> Measured:
-        return Measured(self.harm[self.look] * strength, self.memory[self.look])
+        return Measured(strength - self.harmless[self.look], self.memory[self.look])
 
 
-def looks(harm: list[float], memory: list[float]) -> tuple[Guard, list[bool]]:
-    probe = FakeProbe(harm, memory)
+def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]]:
+    probe = FakeProbe(harmless, memory)
     guard = Guard(probe, "lift", steps=100)  # type: ignore[arg-type]
     better = []
     for number in range(len(memory)):
@@ -53,34 +53,36 @@ def host(tiny_model: Path, tiny_settings: Settings) -> AdapterHost:
 
 
 def test_the_highest_strength_without_harm_is_chosen() -> None:
-    for harm in (0.0, 0.012, 0.03, 5.0):
-        guard, _ = looks([harm], [-1.0])
+    for least in STRENGTHS:
+        guard, _ = looks([least + 0.05], [-1.0])
         assert guard.best is not None
-        assert guard.best.strength == next(s for s in STRENGTHS if harm * s <= HARM)
+        assert guard.best.strength == least
+        assert guard.best.harm <= HARM
 
 
 def test_the_best_state_is_kept_and_a_lift_that_gets_no_better_is_stopped() -> None:
-    guard, better = looks([0.0] * 4, [-0.5, -0.8, -0.79, -0.3])
+    guard, better = looks([0.6] * 4, [-0.5, -0.8, -0.79, -0.3])
     assert better == [True, True, False, False]
-    assert guard.best == Verdict(50, 1.0, 0.0, -0.8)
+    assert guard.best == Verdict(50, 0.6, 0.0, -0.8)
     assert guard.stops
     assert PATIENCE == 2
-    going, _ = looks([0.0] * 3, [-0.5, -0.5, -0.9])
+    going, _ = looks([0.6] * 3, [-0.5, -0.5, -0.9])
     assert not going.stops
     assert not Guard(FakeProbe([], []), "lift", 8).stops  # type: ignore[arg-type]
 
 
 def test_looks_are_evenly_apart_and_the_last_is_at_the_end() -> None:
-    guard = Guard(FakeProbe([], []), "lift", steps=62)  # type: ignore[arg-type]
-    due = [step for step in range(1, 63) if guard.is_due(step)]
-    assert len(due) == LOOKS
-    assert due[-1] == 62
+    for steps, count in ((620, LOOKS), (62, 2), (24, 1), (5, 1)):
+        guard = Guard(FakeProbe([], []), "lift", steps=steps)  # type: ignore[arg-type]
+        due = [step for step in range(1, steps + 1) if guard.is_due(step)]
+        assert len(due) == count
+        assert due[-1] == steps
     assert Guard(FakeProbe([], []), "lift", steps=1).is_due(1)  # type: ignore[arg-type]
 
 
 def test_a_look_is_several_turns_and_is_not_due_again() -> None:
     """A question need not wait for all strengths; a look that a kill broke off is made anew."""
-    guard = Guard(FakeProbe([0.03], [-1.0]), "lift", steps=100)  # type: ignore[arg-type]
+    guard = Guard(FakeProbe([0.3], [-1.0]), "lift", steps=100)  # type: ignore[arg-type]
     turns = guard.look(25)
     next(turns)
     assert guard.verdicts == []
@@ -90,7 +92,7 @@ def test_a_look_is_several_turns_and_is_not_due_again() -> None:
 
 
 def test_a_resumed_guard_remembers_its_looks() -> None:
-    guard, _ = looks([0.0] * 2, [-0.5, -0.8])
+    guard, _ = looks([0.6] * 2, [-0.5, -0.8])
     again = Guard(FakeProbe([], []), "lift", steps=100)  # type: ignore[arg-type]
     again.load_state(guard.state())
     assert again.best == guard.best
