@@ -192,7 +192,7 @@ class Engine:
             if self._trouble is None:
                 log.exception("A turn could not be taken")
                 if not isinstance(error, LiftError):
-                    error = _unexpected("Nothing can be learned", error)
+                    error = unexpected("Nothing can be learned", error)
                 self._trouble = (time.monotonic(), error)
             return False
         self._trouble = None
@@ -310,9 +310,11 @@ class Engine:
         try:
             self._library.jobs.event(job.id, {"stage": "loading", "step": 0, "steps": 0})
             host = self._host_for(job.model)
+            from lift_app.engine.desk import LibraryDesk
             from lift_app.engine.lift_job import LiftJob
 
-            self._lift = LiftJob(self._library, self._settings, host, job)
+            desk = LibraryDesk(self._library, job)
+            self._lift = LiftJob(desk, self._settings, host, job)
         except LiftError as error:
             self._failed[job.id] = error
             return False
@@ -338,7 +340,7 @@ class Engine:
 
         if self._host is not None and is_out_of_memory(error):
             self._host.prefixes.clear()
-        return _unexpected(what, error)
+        return unexpected(what, error)
 
     def _host_for(self, model: str) -> AdapterHost:
         """The base model `model`, prepared and loaded if need be.
@@ -361,7 +363,7 @@ class Engine:
             self.model_state = ModelState("failed", str(error))
             raise
         except Exception as error:
-            failure = _unexpected("The model could not be loaded", error)
+            failure = unexpected("The model could not be loaded", error)
             self.model_state = ModelState("failed", str(failure))
             raise failure from error
         self._host_model = model
@@ -405,7 +407,8 @@ class _Either(threading.Event):
         return any(event.is_set() for event in self._events)
 
 
-def _unexpected(what: str, error: Exception) -> LiftError:
+def unexpected(what: str, error: Exception) -> LiftError:
+    """The word for a reader about an error that nobody foresaw, or about memory that ran out."""
     from lift_app.lifting.room import is_out_of_memory, release
 
     if is_out_of_memory(error):

@@ -1,7 +1,7 @@
-"""LiftJob: one durable job of the library, run in turns by the engine.
+"""LiftJob: one durable job, run in turns by the engine or by a worker of a cluster.
 
-It ties the trainer to the job's rows, checkpoints and shelf. A turn ends at each `yield`; what has
-happened until then survives a kill up to the last checkpoint.
+It ties the trainer to a desk (its book, its record, its shelf) and to checkpoints. A turn ends at
+each `yield`; what has happened until then survives a kill up to the last checkpoint.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lift_app.engine.desk import Desk
 from lift_app.errors import LiftError
-from lift_app.library import Job, Library, effects, folders
+from lift_app.library import Job, effects, folders
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
@@ -45,10 +46,10 @@ TASKS = "tasks.jsonl"
 class LiftJob:
     """A job on its way through segments, training, checking and the shelf."""
 
-    def __init__(self, library: Library, settings: Settings, host: AdapterHost, job: Job) -> None:
+    def __init__(self, desk: Desk, settings: Settings, host: AdapterHost, job: Job) -> None:
         self.job = job
         self.trainer: Trainer | None = None
-        self._library = library.for_owner(job.owner)
+        self._desk = desk
         self._settings = settings
         self._host = host
         self._saved_at = time.monotonic()
@@ -75,12 +76,12 @@ class LiftJob:
         Raises:
             LiftError: with a sentence for the reader; the last checkpoint is kept.
         """
-        if self._library.adapters.find(self.job.key) is not None:
+        if self._desk.is_shelved():
             self._finish()
             return
         recipe = Recipe.from_json(self.job.recipe)
         self._record(Progress("segments"))
-        book = self._library.books.load(self.job.book_id)
+        book = self._desk.book()
         self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
         prefix = prefix_tokens(self._host.base, recipe, book)
@@ -243,13 +244,13 @@ class LiftJob:
 
     def _wanted(self) -> bool:
         """Obey a reader who pauses or cancels; False when the job has to stop."""
-        wanted = self._library.jobs.get(self.job.id).wanted
+        wanted = self._desk.wanted()
         if wanted == "run":
             return True
         if wanted == "pause":
             self.save_checkpoint()
         # What is wanted may have changed while the checkpoint was written: one transaction decides.
-        state = self._library.jobs.settle(self.job.id).state
+        state = self._desk.settle()
         if state == "cancelled":
             drop_checkpoint(self.checkpoint_folder)
         return state == "running"
@@ -272,13 +273,13 @@ class LiftJob:
         )
 
     def _record(self, progress: Progress) -> None:
-        self._library.jobs.event(self.job.id, progress.to_json())
+        self._desk.record(progress.to_json())
 
     def _remember_speed(self, recipe: Recipe, checked_per_second: float) -> None:
         assert self.trainer is not None
         if self._trained_seconds > 0:
             remember_speed(
-                self._library.calibration,
+                self._desk.calibration,
                 weights_sha256=self._host.base.identity.weights_sha256,
                 choice=self._host.base.choice,
                 recipe=recipe,
@@ -305,7 +306,7 @@ class LiftJob:
                 for segment in trainer.segments
             ],
         }
-        staged = self._library.adapters.staging_folder(self.job.key)
+        staged = self._desk.stage()
         try:
             with folders.explained("The adapter could not be written"):
                 self._host.save(SLOT, staged)
@@ -315,17 +316,10 @@ class LiftJob:
         except BaseException:
             effects.remove(staged)
             raise
-        self._library.adapters.publish(
-            self.job.key,
-            staged,
-            book_id=self.job.book_id,
-            model=self.job.model,
-            recipe=self.job.recipe,
-            summary=summary,
-        )
+        self._desk.publish(staged, summary)
 
     def _finish(self) -> None:
         steps = self.trainer.step_done if self.trainer else 0
         self._record(Progress("done", steps, steps, adapter=self.job.key))
-        self._library.jobs.set_state(self.job.id, "done")
+        self._desk.finish()
         drop_checkpoint(self.checkpoint_folder)

@@ -24,6 +24,19 @@ ENDED = ("done", "failed", "cancelled", "paused")
 """States in which nobody works on a job."""
 
 
+def key_of(row: BookRow, recipe: Recipe, folder: ModelFolder, settings: Settings) -> str:
+    """The key that a lift of a book has on this machine. Needs no torch."""
+    return adapter_key(
+        owner=row.owner,
+        text_sha256=row.text_sha256,
+        title=row.title,
+        weights_sha256=folder.weights_sha256,
+        quantisation=choose_device(settings, folder.parameters).quantisation,
+        recipe=recipe,
+        start=folder.start_sha256 or None,
+    )
+
+
 class Lifts:
     """The lifts of one library."""
 
@@ -40,15 +53,7 @@ class Lifts:
         Returns:
             The status of the job; or `{"stage": "done", "adapter", "cached"}`.
         """
-        key = adapter_key(
-            owner=self._library.owner,
-            text_sha256=row.text_sha256,
-            title=row.title,
-            weights_sha256=folder.weights_sha256,
-            quantisation=choose_device(self._settings, folder.parameters).quantisation,
-            recipe=recipe,
-            start=folder.start_sha256 or None,
-        )
+        key = key_of(row, recipe, folder, self._settings)
         if self._library.adapters.find(key) is not None:
             return {"stage": "done", "adapter": key, "cached": True}
         job = self._library.jobs.create(row.id, key, model, recipe.to_json())

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lift_app.engine.desk import LibraryDesk
 from lift_app.engine.hand_off import HandOff, ask_owner
 from lift_app.engine.lift_job import LiftJob
 from lift_app.engine.lock import Owner
@@ -434,7 +435,7 @@ def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(
         (job,) = reader.library.jobs.list()
 
         def closed_at_once(host: AdapterHost) -> tuple[list[object], list[object]]:
-            lift = LiftJob(reader.library, reader.settings, host, job)
+            lift = LiftJob(LibraryDesk(reader.library, job), reader.settings, host, job)
             before = load_checkpoint(lift.checkpoint_folder)
             next(lift.turns())
             lift.save_checkpoint()
