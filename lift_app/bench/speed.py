@@ -196,7 +196,7 @@ def _seconds(host: Any, prefix: Any, ids: Any, recipe: Recipe) -> tuple[float, f
 
     count, length = ids.shape
     segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
-    once = replace(recipe, epochs=1, stride=length)
+    once = replace(recipe, epochs=1, stride=length, fresh_cuts=False)
     trainer = Trainer(host, "bench", ids.flatten().tolist(), segments, once, prefix.tolist())
     began, busy = time.perf_counter(), time.process_time()
     while not trainer.finished:

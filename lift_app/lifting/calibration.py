@@ -57,7 +57,7 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
         prefix = [] if recipe.framing == "raw" else excerpt_prefix(base, "A Book")
         prefix += ids[: recipe.context_tokens].tolist()
-        once = replace(recipe, epochs=1, stride=length)
+        once = replace(recipe, epochs=1, stride=length, fresh_cuts=False)
         trainer = Trainer(host, SLOT, ids, segments, once, prefix)
         trainer.step()
         yield

@@ -107,7 +107,7 @@ def remember_speed(
         calibration: where it is kept, in place of an older one.
         weights_sha256: identity of the base model.
         choice: device and precision.
-        recipe: its shape counts: lengths, batch, rank, tasks.
+        recipe: its shape counts: lengths, batch, rank, layers, tasks.
         tokens_per_second: tokens of the book that were trained on a second.
         checked_per_second: tokens that the check after the last step read a second.
         short: it was a calibration and not a lift.
@@ -138,5 +138,7 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
     shape = (
         f"{recipe.segment_length}x{recipe.batch_segments}r{recipe.rank}"
         f"/{recipe.framing}{recipe.context_tokens or ''}"
+        f"{f'+{recipe.carried_tokens}' if recipe.carried_tokens else ''}"
+        f"{f'^{recipe.upper_layers:g}' if recipe.upper_layers < 1 else ''}"
     )
     return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.label}/{shape}{tasks}"
