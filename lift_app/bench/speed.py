@@ -74,9 +74,9 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     if plan.plain:
         from lift_app.bench.plain_loop import PlainLoop
 
-        other = _base(settings, plan.shape).model
-        other.config._attn_implementation = "sdpa"  # as it is loaded; ours is another
-        plain = PlainLoop(other, prefix, ids, recipe.rank, recipe.learning_rate)
+        plain = PlainLoop(
+            model_of(settings, plan.shape), prefix, ids, recipe.rank, recipe.learning_rate
+        )
         plain.seconds(1)
         for batch in [b for b in PLAIN_BATCHES if plan.segments % b == 0]:
             progress(f"the plain loop, {batch} segments a step")
@@ -176,6 +176,13 @@ def make_host(settings: Settings, shape: str | None) -> tuple[Any, dict[str, Any
 
     base = _base(settings, shape)
     return AdapterHost(base), _machine(base)
+
+
+def model_of(settings: Settings, shape: str | None = None) -> Any:
+    """The bare model of the settings, or random weights of a shape, as transformers loads it."""
+    model = _base(settings, shape).model
+    model.config._attn_implementation = "sdpa"  # ours is another
+    return model
 
 
 def _base(settings: Settings, shape: str | None) -> Any:

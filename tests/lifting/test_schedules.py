@@ -1,4 +1,4 @@
-"""Less work for the same learning: what each switch of a recipe computes, and what it leaves out."""
+"""Less work for the same learning: what each switch of a recipe computes and leaves out."""
 
 from __future__ import annotations
 
