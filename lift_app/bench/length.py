@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lift_app.bench.speed import forget_peak_memory, make_host, peak_memory_gb
+from lift_app.bench.speed import make_host
 from lift_app.errors import CallerError
 from lift_app.lifting.recipe import Recipe
 from lift_app.settings import Settings
@@ -47,13 +47,15 @@ def run(
         CPU seconds by log tokens; None with `steps`), `memory_spread` (largest by smallest peak,
         less 1), `machine`.
     """
+    from lift_app.models.peak import forget_peak, peak_bytes
+
     host, machine = make_host(settings, shape)
     once = replace(recipe, epochs=1, guard=False)
     _lift(host, once, 4 * recipe.segment_length, steps)  # what is made once a process
     rows = []
     for tokens in lengths:
         progress(f"{tokens:,} tokens")
-        forget_peak_memory()
+        forget_peak()
         began, busy = time.perf_counter(), time.process_time()
         done = _lift(host, once, tokens, steps)
         rows.append(
@@ -62,7 +64,7 @@ def run(
                 "steps": done,
                 "seconds": round(time.perf_counter() - began, 2),
                 "cpu_seconds": round(time.process_time() - busy, 3),
-                "peak_memory_gb": round(peak_memory_gb(), 4),
+                "peak_memory_gb": round(peak_bytes() / 1e9, 4),
             }
         )
     peaks = [row["peak_memory_gb"] for row in rows]

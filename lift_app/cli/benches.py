@@ -12,6 +12,7 @@ from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.cli.timings import (
     answer_command,
+    estimate_command,
     length_command,
     schedule_command,
     speed_command,
@@ -28,6 +29,7 @@ for command in (
     answer_command,
     speed_command,
     schedule_command,
+    estimate_command,
     length_command,
     suites.run_command,
     suites.table_command,

@@ -1,4 +1,4 @@
-"""Commands that time the program: `lift bench answer`, `speed`, `schedule` and `length`."""
+"""Commands that time: `lift bench answer`, `speed`, `schedule`, `estimate` and `length`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lift_app.cli.bench_settings import bench_settings
+from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.lifting.recipe import resolve_recipe
@@ -140,6 +140,40 @@ def schedule_command(
         print_json(result)
     else:
         click.echo(schedule.table(result))
+
+
+@click.command("estimate")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    default=("quick", "standard"),
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--tokens", default="2000,6000", show_default=True, help="Books, commas between.")
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def estimate_command(
+    recipes: tuple[str, ...], tokens: str, model: str | None, start: str | None, as_json: bool
+) -> None:
+    """Minutes and memory as they are estimated before a lift, against what it takes."""
+    from lift_app.bench import estimate
+
+    line = StatusLine()
+    result = estimate.run(
+        bench_settings(model, start),
+        recipes=recipes,
+        lengths=whole_numbers(tokens),
+        progress=line.show,
+    )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(estimate.table(result))
 
 
 @click.command("length")

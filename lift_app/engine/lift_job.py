@@ -31,6 +31,7 @@ from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import TaskFile, extracts_of
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.lora import AdapterHost
+from lift_app.models.peak import forget_peak, peak_bytes
 from lift_app.models.tokens import load_tokenizer
 from lift_app.reading.book import Book
 from lift_app.settings import Settings
@@ -82,6 +83,7 @@ class LiftJob:
         self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
         prefix = prefix_tokens(self._host.base, recipe, book)
+        forget_peak()
         trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
         saved = load_checkpoint(self.checkpoint_folder)
         if saved is not None:
@@ -279,6 +281,7 @@ class LiftJob:
                 recipe=recipe,
                 tokens_per_second=self._trained_tokens / self._trained_seconds,
                 checked_per_second=checked_per_second,
+                memory_gb=peak_bytes() / 1e9,
             )
 
     def _publish(self, segment_losses: dict[int, float]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench import answer, length, speed
+from lift_app.bench import answer, estimate, length, speed
 from lift_app.bench.shapes import SHAPES, make_base
+from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.main import main
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.recipe import Recipe
@@ -37,6 +38,22 @@ def test_speed_against_the_plain_loop() -> None:
     assert 0 < result["tflops"] < result["peak_tflops"]
     assert result["seconds"]["1000000"] > 100 * result["seconds"]["8000"] > 0
     assert "tokens/s" in speed.table(result)
+
+
+def test_estimates_are_held_against_what_lifts_take(tiny_settings: Settings) -> None:
+    command = ["bench", "estimate", "--tokens", "900,300", "--recipe", "quick", "--json"]
+    done = CliRunner().invoke(main, [*command, "--model", tiny_settings.model])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert [row["tokens"] for row in result["rows"]] == [900, 300]
+    for row in result["rows"]:
+        memory = row["memory_gb"]
+        assert min(row["seconds"]["taken"], memory["estimated"], memory["taken"]) > 0
+        assert memory["first"] != memory["estimated"]  # it was measured in between
+        assert row["memory_ratio"] == pytest.approx(1, abs=0.5)
+    assert 0 <= result["within"] <= 1 and result["calibration_seconds"] > 0
+    assert "| 900 | quick |" in estimate.table(result)
+    assert not list((bench_settings().home).glob("books/*"))  # it was a home for this alone
 
 
 def test_the_operations_of_a_step_are_those_of_its_products(settings: Settings) -> None:
