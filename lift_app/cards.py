@@ -9,7 +9,7 @@ from lift_app.library import BookRow, Job, Library
 from lift_app.lifting.estimate import estimate
 from lift_app.lifting.recipe import RECIPES, resolve_recipe
 from lift_app.models.catalogue import CATALOGUE, find_model
-from lift_app.models.device import choose_device, memory_needed_gb
+from lift_app.models.device import choose_device
 from lift_app.models.provision import find_local, find_present
 from lift_app.settings import Settings
 
@@ -131,5 +131,5 @@ def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, A
         "estimated_minutes": round(chosen.minutes, 2),
         "estimate_reason": chosen.reason,
         "minutes_by_recipe": {name: round(one.minutes, 2) for name, one in found.items()},
-        "memory_gb": round(memory_needed_gb(parameters, choice.label), 1),
+        "memory_gb": round(chosen.memory_gb, 1),
     }

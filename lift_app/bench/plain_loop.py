@@ -1,13 +1,14 @@
 """The plain loop: what anyone would write with transformers' Trainer and PEFT.
 
-The yardstick of the speed bench: same segments, same precision, same threads, LoRA on all linear
-layers, the Trainer's own defaults for the rest.
+The yardstick of the speed and the schedule bench: same segments, same precision, same threads,
+LoRA on all linear layers, the Trainer's own defaults for the rest.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,20 +21,28 @@ class PlainLoop:
     Args:
         model: a causal LM, which this wraps in PEFT for good.
         prefix: token ids of shape (prefix length,), not learned.
-        segments: token ids of shape (segments, length).
+        segments: token ids, each of shape (length,); those of one step of one length.
         rank: of the LoRA; alpha is twice that.
         rate: learning rate.
+
+    Attributes:
+        model: with its LoRA.
     """
 
     def __init__(
-        self, model: nn.Module, prefix: Tensor, segments: Tensor, rank: int, rate: float
+        self,
+        model: nn.Module,
+        prefix: Tensor,
+        segments: Sequence[Tensor] | Tensor,
+        rank: int,
+        rate: float,
     ) -> None:
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        self._model = get_peft_model(model, config)
+        self.model = get_peft_model(model, config)
         self._rate = rate
         unlearned = torch.full_like(prefix, -100)
         self._rows = [
@@ -41,7 +50,7 @@ class PlainLoop:
                 "input_ids": torch.cat([prefix, segment]),
                 "labels": torch.cat([unlearned, segment]),
             }
-            for segment in segments.cpu()
+            for segment in (one.cpu() for one in segments)
         ]
 
     def seconds(self, batch: int) -> tuple[float, float]:
@@ -50,41 +59,65 @@ class PlainLoop:
         Args:
             batch: segments in a step.
         """
+        spent = (0.0, 0.0)
+
+        def look(_: int, seconds: float, cpu_seconds: float) -> None:
+            nonlocal spent
+            spent = (seconds, cpu_seconds)
+
+        self.learn(batch, 1, look)
+        return spent
+
+    def learn(
+        self, batch: int, epochs: int, look: Callable[[int, float, float], None], seed: int = 0
+    ) -> None:
+        """Train, with the Trainer's own schedule of rates.
+
+        Args:
+            batch: segments in a step.
+            epochs: passes over the segments.
+            look: called after each step with the steps, seconds and CPU seconds since the first one
+                began; the time that it takes itself is not counted.
+            seed: of the order of the segments.
+        """
         from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
         marks: list[tuple[float, float]] = []
 
         class Clock(TrainerCallback):
-            """Marks the beginning of the first step and the end of each."""
+            """Marks when the first step began, later by as long as the looks have taken."""
 
             def on_step_begin(self, *_: Any, **__: Any) -> None:
                 if not marks:
                     marks.append(_now())
 
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                marks.append(_now())
+            def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+                [(began, busy)], (now, used) = marks, _now()
+                look(state.global_step, now - began, used - busy)
+                after, after_used = _now()
+                marks[0] = (began + after - now, busy + after_used - used)
 
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,
                 per_device_train_batch_size=batch,
-                num_train_epochs=1,
+                num_train_epochs=epochs,
                 learning_rate=self._rate,
+                seed=seed,
                 report_to=[],
                 save_strategy="no",
                 logging_strategy="no",
                 disable_tqdm=True,
-                use_cpu=next(self._model.parameters()).device.type == "cpu",
+                use_cpu=next(self.model.parameters()).device.type == "cpu",
             )
             trainer = Trainer(
-                model=self._model,
+                model=self.model,
                 args=arguments,
                 train_dataset=self._rows,
                 callbacks=[Clock()],
             )
             trainer.remove_callback(PrinterCallback)  # it would print into the JSON
             trainer.train()
-        return marks[-1][0] - marks[0][0], marks[-1][1] - marks[0][1]
 
 
 def _now() -> tuple[float, float]:

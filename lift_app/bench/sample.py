@@ -20,6 +20,8 @@ from lift_app.bench import grounding
 from lift_app.bench.citations import line as citations_line
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
+from lift_app.models.provision import require_local
+from lift_app.models.tokens import count_tokens
 from lift_app.reader import Reader
 
 WRONG_BOOK = "LIFT+ICL (wrong book)"
@@ -210,3 +212,11 @@ def _ground(
         )
 
     return engine.submit(turn, model=reader.settings.model).result()
+
+
+def text_of_length(reader: Reader, length: int) -> str:
+    """Text of about `length` tokens: the sample book, as often as it takes."""
+    folder = require_local(reader.settings.model, reader.settings)
+    book = reader.sample_book().read_text(encoding="utf-8").strip() + "\n\n"
+    characters = len(book) * length // count_tokens(folder.path, book)
+    return (book * (characters // len(book) + 1))[:characters]

@@ -35,8 +35,13 @@ SHAPES: dict[str, dict[str, Any]] = {
 """Configurations of Llama by name; `tiny` is for the code and not for its figures."""
 
 
-def make_base(shape: str, settings: Settings) -> Any:
+def make_base(shape: str, settings: Settings, layers: int | None = None) -> Any:
     """A base model of a shape, random weights by seed 0, on the chosen device.
+
+    Args:
+        shape: a name of `SHAPES`.
+        settings: `device`, `precision` and `threads`.
+        layers: so many of its layers; None for all.
 
     Raises:
         CallerError: there is no such shape.
@@ -48,7 +53,8 @@ def make_base(shape: str, settings: Settings) -> Any:
 
     from lift_app.models.base_model import BaseModel
 
-    config = LlamaConfig(**SHAPES[shape], tie_word_embeddings=False)
+    numbers = SHAPES[shape] | ({"num_hidden_layers": layers} if layers else {})
+    config = LlamaConfig(**numbers, tie_word_embeddings=False)
     choice = choose_device(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -7,11 +7,9 @@ compared. A machine that others use too stretches both, so CPU seconds are compa
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -60,6 +58,8 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     """
     import torch
 
+    from lift_app.models.peak import forget_peak, peak_bytes
+
     host, machine = make_host(settings, plan.shape)
     base = host.base
     recipe = plan.recipe
@@ -74,9 +74,9 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     if plan.plain:
         from lift_app.bench.plain_loop import PlainLoop
 
-        other = _base(settings, plan.shape).model
-        other.config._attn_implementation = "sdpa"  # as it is loaded; ours is another
-        plain = PlainLoop(other, prefix, ids, recipe.rank, recipe.learning_rate)
+        plain = PlainLoop(
+            model_of(settings, plan.shape), prefix, ids, recipe.rank, recipe.learning_rate
+        )
         plain.seconds(1)
         for batch in [b for b in PLAIN_BATCHES if plan.segments % b == 0]:
             progress(f"the plain loop, {batch} segments a step")
@@ -85,11 +85,11 @@ def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -> dict
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     _seconds(host, prefix, ids[: recipe.batch_segments], recipe)
-    forget_peak_memory()
+    forget_peak()
     for number in range(plan.rounds):
         progress(f"round {number + 1} of {plan.rounds}")
         ours.append(_seconds(host, prefix, ids, recipe))
-        memory = peak_memory_gb()
+        memory = peak_bytes() / 1e9
         if plain is not None and best is not None:
             theirs.append(plain.seconds(best))
     speed = ids.numel() / median(wall for wall, _ in ours)
@@ -142,45 +142,32 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, result["machine"]["sentence"]])
 
 
-def peak_memory_gb() -> float:
-    """Most memory held since `forget_peak_memory`, in GB (1e9 bytes): the GPU's where there is one.
+def make_host(
+    settings: Settings, shape: str | None, layers: int | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """The model of the settings, or random weights of a shape; and what it runs on.
 
-    Without a way to forget it, the most since the process began.
+    Args:
+        settings: name the model and the device.
+        shape: a name of `SHAPES`; None for the model.
+        layers: so many of the shape's layers; None for all.
     """
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e9
-    try:
-        text = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(text.partition("VmHWM:")[2].split()[0]) * 1024 / 1e9
-    except (OSError, IndexError, ValueError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-def forget_peak_memory() -> None:
-    """Begin to look for the peak anew."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
-
-
-def make_host(settings: Settings, shape: str | None) -> tuple[Any, dict[str, Any]]:
-    """The model of the settings, or random weights of a shape; and what it runs on."""
     from lift_app.models.lora import AdapterHost
 
-    base = _base(settings, shape)
+    base = _base(settings, shape, layers)
     return AdapterHost(base), _machine(base)
 
 
-def _base(settings: Settings, shape: str | None) -> Any:
+def model_of(settings: Settings, shape: str | None = None) -> Any:
+    """The bare model of the settings, or random weights of a shape, as transformers loads it."""
+    model = _base(settings, shape).model
+    model.config._attn_implementation = "sdpa"  # ours is another
+    return model
+
+
+def _base(settings: Settings, shape: str | None, layers: int | None = None) -> Any:
     if shape:
-        return make_base(shape, settings)
+        return make_base(shape, settings, layers)
     from lift_app.models.base_model import BaseModel
 
     folder = ensure_model(settings.model, settings)
@@ -196,7 +183,7 @@ def _seconds(host: Any, prefix: Any, ids: Any, recipe: Recipe) -> tuple[float, f
 
     count, length = ids.shape
     segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
-    once = replace(recipe, epochs=1, stride=length)
+    once = replace(recipe, epochs=1, stride=length, fresh_cuts=False)
     trainer = Trainer(host, "bench", ids.flatten().tolist(), segments, once, prefix.tolist())
     began, busy = time.perf_counter(), time.process_time()
     while not trainer.finished:

@@ -1,9 +1,10 @@
-"""The settings of every bench: a home of its own, with the reader's models and starts."""
+"""What benches have in common: a home of their own with the reader's models, lists of numbers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from lift_app.errors import CallerError
 from lift_app.models.starts import reference
 from lift_app.settings import Settings
 
@@ -30,3 +31,18 @@ def bench_settings(
         start=start,
         context_tokens=settings.context_tokens if context is None else context,
     )
+
+
+def whole_numbers(text: str | None) -> list[int]:
+    """Numbers with commas between; none without a text.
+
+    Raises:
+        CallerError: one of them is no whole number above 0.
+    """
+    try:
+        found = [int(one) for one in (text or "").split(",") if one.strip()]
+    except ValueError:
+        found = [0]
+    if any(number < 1 for number in found):
+        raise CallerError(f"Lengths are whole numbers with commas between, not {text!r}.")
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lift_app.cli.bench_settings import bench_settings
+from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import (
     StatusLine,
@@ -18,7 +18,7 @@ from lift_app.cli.output import (
     print_json,
     reports_errors,
 )
-from lift_app.errors import CallerError
+from lift_app.lifting.recipe import resolve_recipe
 from lift_app.reader import Reader
 
 if TYPE_CHECKING:
@@ -127,6 +127,10 @@ def table_command(number: int, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder for the data and the pictures.",
 )
+@click.option("--schedules", is_flag=True, help="Crossing points of every schedule (figure 3).")
+@click.option("--shape", help="Those of random weights of this shape: llama-3-8b or tiny.")
+@click.option("--layers", type=click.IntRange(1), help="Time so many of its layers, and go on.")
+@click.option("--count", is_flag=True, help="Count the shape's operations; time nothing.")
 @recipe_options
 @json_option
 @reports_errors
@@ -136,18 +140,45 @@ def figure_command(
     lengths: str | None,
     context: int | None,
     out: Path,
+    schedules: bool,
+    shape: str | None,
+    layers: int | None,
+    count: bool,
     recipe: str | None,
     changes: tuple[str, ...],
     model: str | None,
     start: str | None,
     as_json: bool,
 ) -> None:
-    """Figure 3 (time and memory against length) or 4 (needles by length and true depth)."""
-    from lift_app.bench.figures import cost, drawing, needles, report
+    """Figure 3 (time and memory against length) or 4 (needles by length and true depth).
+
+    With --schedules or --shape: from how many tokens on LIFT takes less time than ICL, for every
+    stride and schedule.
+    """
+    from lift_app.bench.figures import cost, crossings, drawing, needles, report
     from lift_app.bench.suites import niah
 
     close_on_sigterm()
     line = StatusLine()
+    if number == 3 and (schedules or shape or count):
+        settings = bench_settings(model, start, context)
+        chosen = resolve_recipe(
+            recipe or settings.recipe, window=10**6, values=changed_values(changes)
+        )
+        if count:
+            found = crossings.counted(shape or "llama-3-8b", chosen, settings.context_tokens)
+        else:
+            found = crossings.measured(
+                settings,
+                chosen,
+                lengths=whole_numbers(lengths) or cost.LENGTHS,
+                shape=shape,
+                layers=layers,
+                progress=line.show,
+            )
+        line.end()
+        show(found, crossings.table(found), as_json)
+        return
     with Reader(bench_settings(model, start, context)) as reader:
         plan: dict[str, Any] = {
             "recipe": recipe or reader.settings.recipe,
@@ -155,12 +186,12 @@ def figure_command(
             "progress": line.show,
         }
         if number == 3:
-            result = cost.measure(reader, lengths=_numbers(lengths) or cost.LENGTHS, **plan)
+            result = cost.measure(reader, lengths=whole_numbers(lengths) or cost.LENGTHS, **plan)
         else:
             result = needles.measure(
                 reader,
                 niah.folder_of(data),
-                lengths=_numbers(lengths) or niah.LENGTHS,
+                lengths=whole_numbers(lengths) or niah.LENGTHS,
                 depths=niah.DEPTHS,
                 count=token_counter(reader, line.show),
                 **plan,
@@ -238,16 +269,6 @@ def _judge(spec: str | None, reader: Reader) -> Judge | None:
     if spec is None:
         return None
     return Judge(find_judge(spec, reader), reader.settings.home / "verdicts.jsonl")
-
-
-def _numbers(text: str | None) -> list[int]:
-    try:
-        found = [int(one) for one in (text or "").split(",") if one.strip()]
-    except ValueError:
-        found = [0]
-    if any(number < 1 for number in found):
-        raise CallerError(f"Lengths are whole numbers with commas between, not {text!r}.")
-    return found
 
 
 def token_counter(reader: Reader, progress: Callable[[str], None]) -> Callable[[str], int]:

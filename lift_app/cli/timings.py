@@ -1,4 +1,4 @@
-"""Commands that time the program: `lift bench answer`, `speed` and `length`."""
+"""Commands that time: `lift bench answer`, `speed`, `schedule`, `estimate` and `length`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lift_app.cli.bench_settings import bench_settings
+from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.lifting.recipe import resolve_recipe
@@ -90,6 +90,90 @@ def speed_command(
         print_json(result)
     else:
         click.echo(speed.table(result))
+
+
+@click.command("schedule")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="RECIPE[:FIELD=VALUE,...]",
+    help="A recipe with some numbers changed; may be repeated.",
+)
+@click.option("--documents", default=2, show_default=True, help="Most documents of FILE.")
+@click.option("--skip", default=0, show_default=True, help="Documents to leave out before them.")
+@click.option("--questions", default=20, show_default=True, help="Most questions a document.")
+@click.option("--least-words", default=1900, show_default=True, help="Shorter ones are left out.")
+@click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def schedule_command(
+    file: Path,
+    variants: tuple[str, ...],
+    documents: int,
+    skip: int,
+    questions: int,
+    least_words: int,
+    context: int,
+    model: str | None,
+    start: str | None,
+    as_json: bool,
+) -> None:
+    """How soon each schedule knows what the papers' recipe in a plain loop learns, on FILE."""
+    from lift_app.bench import schedule
+    from lift_app.bench.documents import read_documents, some_questions
+    from lift_app.bench.recipe import Variant
+
+    found = read_documents(file, least_words=least_words)[skip : skip + documents]
+    line = StatusLine()
+    result = schedule.run(
+        bench_settings(model, start, context),
+        [some_questions(document, questions, seed=0) for document in found],
+        [Variant.parse(text) for text in variants or schedule.SCHEDULES],
+        progress=line.show,
+    )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(schedule.table(result))
+
+
+@click.command("estimate")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    default=("quick", "standard"),
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--tokens", default="2000,6000", show_default=True, help="Books, commas between.")
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def estimate_command(
+    recipes: tuple[str, ...], tokens: str, model: str | None, start: str | None, as_json: bool
+) -> None:
+    """Minutes and memory as they are estimated before a lift, against what it takes."""
+    from lift_app.bench import estimate
+
+    line = StatusLine()
+    result = estimate.run(
+        bench_settings(model, start),
+        recipes=recipes,
+        lengths=whole_numbers(tokens),
+        progress=line.show,
+    )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(estimate.table(result))
 
 
 @click.command("length")

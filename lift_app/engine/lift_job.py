@@ -34,7 +34,8 @@ from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import TaskFile, extracts_of
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.lora import AdapterHost
-from lift_app.models.tokens import load_tokenizer
+from lift_app.models.peak import forget_peak, peak_bytes
+from lift_app.models.tokens import encode, load_tokenizer
 from lift_app.reading.book import Book
 from lift_app.settings import Settings
 
@@ -85,6 +86,7 @@ class LiftJob:
         self._check_key(book, recipe)
         ids, segments = self._segments(book.text, recipe)
         prefix = prefix_tokens(self._host.base, recipe, book)
+        forget_peak()
         trainer = Trainer(self._host, SLOT, ids, segments, recipe, prefix)
         saved = load_checkpoint(self.checkpoint_folder)
         if saved is not None:
@@ -147,6 +149,8 @@ class LiftJob:
     def _begin_tasks(self, book: Book, recipe: Recipe, saved: dict[str, Any] | None) -> None:
         """Guard and auxiliary tasks, as they were before a kill."""
         assert self.trainer is not None
+        if not (recipe.guard or recipe.has_tasks):
+            return
         extracts = extracts_of(book)
         if recipe.guard:
             probe = Probe(self._host, book.title, extracts, recipe.seed)
@@ -217,11 +221,9 @@ class LiftJob:
         self._saved_at = time.monotonic()
 
     def _segments(self, text: str, recipe: Recipe) -> tuple[Tensor, tuple[Segment, ...]]:
-        tokenizer = load_tokenizer(self._host.base.identity.path)
-        encoding = tokenizer.encode(text, add_special_tokens=False)
-        segments = cut_segments(encoding.offsets, recipe.segment_length, recipe.stride)
-        # As one tensor: a list of a million numbers would be a tenth of a small model's memory.
-        return torch.tensor(encoding.ids), segments
+        encoded = encode(load_tokenizer(self._host.base.identity.path), text)
+        segments = cut_segments(encoded.offsets, recipe.segment_length, recipe.stride)
+        return torch.tensor(encoded.ids), segments
 
     def _check_key(self, book: Book, recipe: Recipe) -> None:
         """The key was made when the lift was asked for; the book may be another by now."""
@@ -285,6 +287,7 @@ class LiftJob:
                 recipe=recipe,
                 tokens_per_second=self._trained_tokens / self._trained_seconds,
                 checked_per_second=checked_per_second,
+                memory_gb=peak_bytes() / 1e9,
             )
 
     def _publish(self, segment_losses: dict[int, float]) -> None:

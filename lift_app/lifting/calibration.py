@@ -23,6 +23,7 @@ from lift_app.lifting.room import is_out_of_memory, release
 from lift_app.lifting.segments import Segment
 from lift_app.lifting.trainer import Trainer
 from lift_app.models.lora import AdapterHost
+from lift_app.models.peak import forget_peak, peak_bytes
 
 SLOT = "calibration"
 STEPS = 3
@@ -57,7 +58,8 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
         prefix = [] if recipe.framing == "raw" else excerpt_prefix(base, "A Book")
         prefix += ids[: recipe.context_tokens].tolist()
-        once = replace(recipe, epochs=1, stride=length)
+        once = replace(recipe, epochs=1, stride=length, fresh_cuts=False)
+        forget_peak()
         trainer = Trainer(host, SLOT, ids, segments, once, prefix)
         trainer.step()
         yield
@@ -69,6 +71,7 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         began = time.perf_counter()
         memory.step()
         checked = length / (time.perf_counter() - began)
+        memory_gb = peak_bytes() / 1e9
     except Exception as error:
         if not (isinstance(error, LiftError) or is_out_of_memory(error)):
             raise
@@ -81,4 +84,11 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
     if is_measured(kept, **of):  # by a whole lift between two turns, which knows better
         return
     speed = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
-    remember_speed(kept, **of, tokens_per_second=speed, checked_per_second=checked, short=True)
+    remember_speed(
+        kept,
+        **of,
+        tokens_per_second=speed,
+        checked_per_second=checked,
+        memory_gb=memory_gb,
+        short=True,
+    )

@@ -1,8 +1,9 @@
-"""Estimate: how long a lift will take on this machine. Torch-free.
+"""Estimate: how long a lift will take on this machine, and how much memory. Torch-free.
 
-A short calibration leaves its measured speed in the library, and every finished lift its own.
-Before the first of them there is only a guess, and the reader is told so; likewise of what tasks
-cost before a lift with tasks is done.
+A short calibration leaves its measured speed in the library, and every finished lift its own. What
+one recipe took says by the work of a step what another will take. Before the first measurement
+there is only a guess, and the reader is told so; likewise of what tasks cost before a lift with
+tasks is done.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lift_app.lifting.recipe import Recipe
-from lift_app.models.device import Choice
+from lift_app.models.device import Choice, memory_needed_gb
 
-CPU_FLOPS_PER_CORE = 6e10
-"""Guess for an unmeasured machine: sustained operations a second of one core in fp32."""
+CPU_FLOPS_PER_CORE = {"bf16": 1.2e11, "fp32": 8e10}
+"""Guess for an unmeasured machine: operations a second of one core, by precision."""
 GPU_FLOPS = 1e14
 """Guess for an unmeasured GPU in bf16."""
+FRAME_TOKENS = 35
+"""About what a framing puts before a segment."""
 CHECK_SPEED = 3.0
 """Guess: the check after the last step only reads, which is so many times as fast as to learn."""
 TASKS_COST = 7.0
@@ -43,6 +46,9 @@ class Estimate:
 
     minutes: float
     reason: str
+    memory_gb: float
+    """Most memory in use while it goes on, in GB (1e9 bytes): of the GPU where there is one, else
+    of the whole program."""
 
 
 def estimate(
@@ -54,7 +60,7 @@ def estimate(
     recipe: Recipe,
     tokens: int,
 ) -> Estimate:
-    """Minutes that `recipe` will take for a book of `tokens` tokens.
+    """Minutes and memory that `recipe` will take for a book of `tokens` tokens.
 
     Args:
         calibration: measured speeds of this machine.
@@ -67,24 +73,33 @@ def estimate(
     """
     trained = recipe.trained_tokens(tokens)
     cost = 1.0
+    memory = memory_needed_gb(parameters, choice.label)
     measured = calibration.get(_name(weights_sha256, choice, recipe))
     if not measured and recipe.has_beside:
         cost += TASKS_COST / recipe.tasks_every if recipe.has_tasks else 0
         cost += GENERAL_COST if recipe.general_weight else 0
         measured = calibration.get(_name(weights_sha256, choice, _text_alone(recipe)))
+    other = calibration.get(_name(weights_sha256, choice))
     if measured:
+        memory = measured.get("memory_gb") or memory
         speed = measured["tokens_per_second"]
         checked = measured.get("checked_per_second") or speed * CHECK_SPEED
         where = "in a short test of" if measured.get("short") else "in the last lift on"
         reason = f"{speed:,.0f} tokens/s measured {where} this machine"
+    elif other:
+        speed = other["work_per_second"] / _work(recipe)
+        checked = speed * CHECK_SPEED
+        memory = max(memory, other["memory_gb"])
+        reason = f"{speed:,.0f} tokens/s, reckoned from what another recipe took on this machine"
     else:
-        flops = GPU_FLOPS if choice.device == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
-        speed = flops / (8 * parameters)
+        core = CPU_FLOPS_PER_CORE.get(choice.precision, CPU_FLOPS_PER_CORE["fp32"])
+        flops = GPU_FLOPS if choice.device == "cuda" else core * (os.cpu_count() or 1)
+        speed = flops / (8 * parameters * _work(recipe) / _work(Recipe()))
         checked = speed * CHECK_SPEED
         reason = f"a guess of {speed:,.0f} tokens/s; the first lift will measure this machine"
     if cost > 1:
         reason += f"; with its tasks a step is guessed to take {cost:.1f} times as long"
-    return Estimate((cost * trained / speed + tokens / checked) / 60, reason)
+    return Estimate((cost * trained / speed + tokens / checked) / 60, reason, memory)
 
 
 def is_measured(
@@ -102,6 +117,7 @@ def remember_speed(
     recipe: Recipe,
     tokens_per_second: float,
     checked_per_second: float,
+    memory_gb: float,
     short: bool = False,
 ) -> None:
     """Keep a speed for later estimates.
@@ -110,17 +126,34 @@ def remember_speed(
         calibration: where it is kept, in place of an older one.
         weights_sha256: identity of the base model.
         choice: device and precision.
-        recipe: its shape counts: lengths, batch, rank, tasks.
+        recipe: its shape counts: lengths, batch, rank, layers, tasks.
         tokens_per_second: tokens of the book that were trained on a second.
         checked_per_second: tokens that the check after the last step read a second.
+        memory_gb: most memory in use meanwhile, in GB (1e9 bytes).
         short: it was a calibration and not a lift.
     """
     speed: dict[str, float] = {
         "tokens_per_second": tokens_per_second,
         "checked_per_second": checked_per_second,
+        "memory_gb": memory_gb,
         "short": short,
     }
     calibration.set(_name(weights_sha256, choice, recipe), speed)
+    if not recipe.has_beside:
+        work = tokens_per_second * _work(recipe)
+        any_recipe = {"work_per_second": work, "memory_gb": memory_gb}
+        calibration.set(_name(weights_sha256, choice), any_recipe)
+
+
+def _work(recipe: Recipe) -> float:
+    """What a learned token costs beside one that is read forwards and backwards and nothing more.
+
+    Backwards is half of the work, and only the upper layers have it; what is carried has none.
+    """
+    before = 0 if recipe.framing == "raw" else FRAME_TOKENS + recipe.context_tokens
+    learned = recipe.segment_length + (0 if recipe.carried_tokens else before)
+    read = before + recipe.carried_tokens if recipe.carried_tokens else 0
+    return (learned * (1 + recipe.upper_layers) + read) / (2 * recipe.segment_length)
 
 
 def _text_alone(recipe: Recipe) -> Recipe:
@@ -134,7 +167,10 @@ def _text_alone(recipe: Recipe) -> Recipe:
     )
 
 
-def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
+def _name(weights_sha256: str, choice: Choice, recipe: Recipe | None = None) -> str:
+    of_model = f"speed/{weights_sha256[:16]}/{choice.device}/{choice.label}"
+    if recipe is None:  # of whichever recipe was measured last
+        return of_model
     # Tasks take time beside the tokens of the book, by their kind and number.
     tasks = (
         f"/{recipe.tasks_every}"
@@ -146,5 +182,7 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe) -> str:
     shape = (
         f"{recipe.segment_length}x{recipe.batch_segments}r{recipe.rank}"
         f"/{recipe.framing}{recipe.context_tokens or ''}"
+        f"{f'+{recipe.carried_tokens}' if recipe.carried_tokens else ''}"
+        f"{f'^{recipe.upper_layers:g}' if recipe.upper_layers < 1 else ''}"
     )
-    return f"speed/{weights_sha256[:16]}/{choice.device}/{choice.label}/{shape}{tasks}"
+    return f"{of_model}/{shape}{tasks}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from lift_app.models.next_token import next_token_losses
+from lift_app.models.next_token import continued_losses, next_token_losses
 from lift_app.sequences import by_length
 
 
@@ -47,3 +47,21 @@ def token_losses(model: nn.Module, ids: Tensor, prefix: Tensor) -> Tensor:
     rows = torch.cat([prefix.expand(len(ids), -1), ids], dim=1)
     count = ids.shape[1] if len(prefix) else ids.shape[1] - 1
     return next_token_losses(model, rows, count)
+
+
+def carried_losses(model: nn.Module, ids: Tensor, prefix: Tensor, carried: int) -> Tensor:
+    """Negative log-likelihood of tokens that go on from a context, in nats.
+
+    The context is read with the adapter as it is, but nothing is computed backwards through it.
+
+    Args:
+        model: a causal LM of transformers.
+        ids: token ids of shape (batch, carried + length): the context, then what is learned.
+        prefix: ids of shape (prefix length,) that stand before each row; may be empty.
+        carried: tokens of the context, at least 1.
+
+    Returns:
+        Float32 tensor of shape (batch, length).
+    """
+    rows = torch.cat([prefix.expand(len(ids), -1), ids], dim=1)
+    return continued_losses(model, rows, ids.shape[1] - carried)

@@ -17,7 +17,7 @@ from lift_app.lifting.segments import trained_tokens
 from lift_app.lifting.values import with_values
 
 FRAMINGS = ("excerpt", "context", "raw")
-_LATER = ("general_weight",)
+_LATER = ("general_weight", "fresh_cuts", "carried_tokens", "upper_layers")
 """Fields that came after adapters had been kept. As long as one has its default it is left out of
 the hash, so those adapters keep their keys."""
 
@@ -75,6 +75,15 @@ class Recipe:
     """Steps from one group of tasks to the next; a group is the tasks of one extract."""
     guard: bool = False
     """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength."""
+    fresh_cuts: bool = False
+    """Every epoch cuts the book at other places, drawn by the seed. With a stride of a whole
+    segment each token is learned once an epoch, and beside others each time."""
+    carried_tokens: int = 0
+    """Tokens of the book that stand before a segment and are read without being learned: the
+    context that an overlap gives, for a third of the work. Nothing is computed backwards there."""
+    upper_layers: float = 1.0
+    """Share of the layers that learn, from the last one down. Below them nothing is computed
+    backwards."""
     seed: int = 0
     """Seed of the adapter's first weights and of the order of the segments."""
 
@@ -100,6 +109,10 @@ class Recipe:
         )
         if min(weights) < 0 or self.tasks_every < 1 or self.context_tokens < 0:
             raise CallerError("Recipe: weights and context_tokens are at least 0, tasks_every 1.")
+        if self.carried_tokens < 0 or not 0 < self.upper_layers <= 1:
+            raise CallerError(
+                "Recipe: carried_tokens is at least 0, upper_layers a share above 0, at most 1."
+            )
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
             raise CallerError("Recipe: learning_rate and gradient_clip must be above 0.")
         if not (0 <= self.warmup <= 1 and 0 <= self.final_rate <= 1):
@@ -205,9 +218,10 @@ def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None =
     if name not in RECIPES:
         raise CallerError(f"There is no recipe {name!r}. Choose one of: {', '.join(RECIPES)}.")
     recipe = RECIPES[name][0].with_values(values or {})
-    room = window if recipe.framing == "raw" else window * 7 // 8 - recipe.context_tokens
+    before = recipe.context_tokens + recipe.carried_tokens
+    room = (window if recipe.framing == "raw" else window * 7 // 8) - before
     if room < 2:
-        raise CallerError(f"Recipe: {recipe.context_tokens} tokens of context fill the window.")
+        raise CallerError(f"Recipe: {before} tokens of context fill the window.")
     if recipe.segment_length <= room:
         return recipe
     stride = max(1, recipe.stride * room // recipe.segment_length)

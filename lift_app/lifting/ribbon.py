@@ -21,7 +21,7 @@ from lift_app.library.adapters import AdapterRow
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.lifting.segments import segment_bounds
 from lift_app.models.provision import find_local
-from lift_app.models.tokens import load_tokenizer
+from lift_app.models.tokens import encode, load_tokenizer
 from lift_app.reading.book import PAGE_BREAK
 from lift_app.settings import Settings
 
@@ -180,8 +180,7 @@ class Ribbons:
             if folder is None:
                 return  # the model will come; another look tries again
             book = self._library.books.load(row.id)
-            tokenizer = load_tokenizer(folder.path)
-            offsets = tokenizer.encode(book.text, add_special_tokens=False).offsets
+            offsets = encode(load_tokenizer(folder.path), book.text).offsets
             bounds = segment_bounds(len(offsets), length, stride)
             ruler = self._ruler(row)
             cells = _cells([offsets[start][0] / ruler.characters for start, _ in bounds], ruler)

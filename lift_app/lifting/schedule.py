@@ -1,6 +1,6 @@
-"""Schedule: which segments a step trains on, and at which learning rate.
+"""Schedule: which windows of the book a step trains on, and at which learning rate.
 
-Everything follows from the recipe and the number of segments, so a resumed lift continues exactly
+Everything follows from the recipe and the length of the book, so a resumed lift continues exactly
 where it was. Pure arithmetic; knows nothing about torch.
 """
 
@@ -8,40 +8,56 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
 
 from lift_app.lifting.recipe import Recipe
+from lift_app.lifting.segments import fresh_bounds, segment_bounds
+
+Window = tuple[int, int]
+"""Tokens [start, end) of the book."""
 
 
-@dataclass(frozen=True)
 class Schedule:
-    """The order of a lift over `segments` segments."""
+    """The order of a lift.
 
-    recipe: Recipe
-    segments: int
+    Args:
+        recipe: says how the book is cut, how often, and how fast is learned.
+        tokens: of the book.
+    """
 
-    def __post_init__(self) -> None:
-        order: list[int] = []
-        for epoch in range(self.recipe.epochs):
+    def __init__(self, recipe: Recipe, tokens: int) -> None:
+        self.recipe = recipe
+        self.tokens = tokens
+        self._segments = len(segment_bounds(tokens, recipe.segment_length, recipe.stride))
+        self._windows: list[Window] = []
+        for epoch in range(recipe.epochs):
             # One generator an epoch: the order of epoch n does not depend on the epochs before.
-            epoch_order = list(range(self.segments))
-            random.Random(f"{self.recipe.seed}/{epoch}").shuffle(epoch_order)
-            order.extend(epoch_order)
-        object.__setattr__(self, "_order", tuple(order))
+            windows = self._cut(epoch)
+            random.Random(f"{recipe.seed}/{epoch}").shuffle(windows)
+            self._windows += windows
+
+    def _cut(self, epoch: int) -> list[Window]:
+        recipe = self.recipe
+        if not recipe.fresh_cuts:
+            return segment_bounds(self.tokens, recipe.segment_length, recipe.stride)
+        phase = random.Random(f"{recipe.seed}/cuts/{epoch}").randint(1, recipe.stride)
+        return fresh_bounds(self.tokens, recipe.segment_length, recipe.stride, phase)
 
     @property
     def steps(self) -> int:
         """Optimizer steps in all."""
-        return -(-self.recipe.epochs * self.segments // self.recipe.batch_segments)
+        return -(-len(self._windows) // self.recipe.batch_segments)
 
-    def batch(self, step: int) -> tuple[int, ...]:
-        """Indices of the segments of step `step` (0-based).
+    def batch(self, step: int) -> list[Window]:
+        """Windows of step `step` (0-based).
 
         The epochs follow each other without a gap, so only the very last batch may be smaller.
         """
-        order: tuple[int, ...] = self._order  # type: ignore[attr-defined]
         size = self.recipe.batch_segments
-        return order[step * size : (step + 1) * size]
+        return self._windows[step * size : (step + 1) * size]
+
+    def segment(self, window: Window) -> int:
+        """Index of the segment that a window is, or that it shares most of its tokens with."""
+        return min(round(window[0] / self.recipe.stride), self._segments - 1)
 
     def learning_rate(self, step: int) -> float:
         """Rate of step `step` (0-based): linear warm-up, then cosine decay to `final_rate`."""

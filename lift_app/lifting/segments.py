@@ -48,6 +48,34 @@ def segment_bounds(tokens: int, length: int, stride: int) -> list[tuple[int, int
     return [(k * stride, min(k * stride + length, tokens)) for k in range(count)]
 
 
+def fresh_bounds(tokens: int, length: int, stride: int, phase: int) -> list[tuple[int, int]]:
+    """Cut as `segment_bounds` does, but so that the second window starts at `phase`.
+
+    The first window begins as far before it, and what would lie before the book is left out; with
+    `phase` = `stride` the cuts are those of `segment_bounds`. Where less than half a window is left
+    of the first one, it and the second share their tokens: a step over a few tokens alone would
+    weigh as much as any other.
+
+    Args:
+        tokens: to be cut.
+        length: tokens in a window.
+        stride: tokens between two starts.
+        phase: 1 to `stride`.
+
+    Raises:
+        CallerError: as `segment_bounds`.
+    """
+    left_out = stride - phase
+    bounds = [
+        (max(0, start - left_out), end - left_out)
+        for start, end in segment_bounds(tokens + left_out, length, stride)
+    ]
+    if len(bounds) > 1 and 2 * bounds[0][1] < length:
+        middle = bounds[1][1] // 2
+        bounds[:2] = [(0, middle), (middle, bounds[1][1])]
+    return bounds
+
+
 def cut_segments(
     offsets: Sequence[tuple[int, int]], length: int, stride: int
 ) -> tuple[Segment, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -18,11 +18,11 @@ from torch import Tensor
 
 from lift_app.errors import LiftError
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows, add_gradients
-from lift_app.lifting.objective import equal_lengths, token_losses
+from lift_app.lifting.objective import carried_losses, equal_lengths, token_losses
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.room import OUT_OF_ROOM, Room, is_out_of_memory, release
-from lift_app.lifting.schedule import Schedule
+from lift_app.lifting.schedule import Schedule, Window
 from lift_app.lifting.segments import Segment
 from lift_app.models.lora import AdapterHost
 
@@ -67,9 +67,9 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.segments = segments
-        self.schedule = Schedule(recipe, len(segments))
+        self.schedule = Schedule(recipe, len(ids))
         sizes = [
-            sum(len(segments[index]) for index in self.schedule.batch(step))
+            sum(end - start for start, end in self.schedule.batch(step))
             for step in range(self.schedule.steps)
         ]
         # Tokens from each step on, once: to add them up at every step would grow with its square.
@@ -81,7 +81,13 @@ class Trainer:
         self._slot = slot
         self._ids = torch.as_tensor(ids, dtype=torch.long, device=host.base.device)
         self._prefix = torch.tensor(prefix, dtype=torch.long, device=host.base.device)
-        host.reset(slot, rank=recipe.rank, alpha=recipe.alpha, seed=recipe.seed)
+        host.reset(
+            slot,
+            rank=recipe.rank,
+            alpha=recipe.alpha,
+            targets=host.upper_layers(recipe.upper_layers),
+            seed=recipe.seed,
+        )
         self._optimizer = torch.optim.AdamW(
             host.parameters(slot),
             lr=recipe.learning_rate,
@@ -134,21 +140,18 @@ class Trainer:
     def _learn(self, beside: TaskRows) -> tuple[float, dict[int, float], int]:
         """One update of the adapter: the loss, that of each segment, and the tokens."""
         batch = self.schedule.batch(self.step_done)
-        rows = [self._ids[self.segments[index].start : self.segments[index].end] for index in batch]
-        unpredicted = 0 if len(self._prefix) else 1
-        predicted = max(1, sum(len(row) - unpredicted for row in rows))
+        # Where nothing stands before a window, nothing predicts its first token.
+        bare = sum(not len(self._prefix) and not self._carried(start) for start, _ in batch)
+        predicted = max(1, sum(end - start for start, end in batch) - bare)
         segment_losses: dict[int, float] = {}
         total = 0.0
         with self._host.training(self._slot):
             self._optimizer.zero_grad(set_to_none=True)
-            for positions, ids in equal_lengths(rows, self.room.at_once):
-                if ids.shape[1] <= unpredicted:
-                    continue  # a book of a single token predicts nothing
-                losses = token_losses(self._host.model, ids, self._prefix)
+            for windows, losses in self._losses(batch):
                 (losses.sum() / predicted).backward()
                 total += losses.detach().sum().item()
                 means = losses.detach().mean(dim=1).tolist()
-                segment_losses.update(zip((batch[p] for p in positions), means, strict=True))
+                segment_losses.update(zip(map(self.schedule.segment, windows), means, strict=True))
             loss = total / predicted
             extra = add_gradients(self._host, self._slot, beside, self.recipe)
             if not math.isfinite(loss + extra):
@@ -163,7 +166,27 @@ class Trainer:
             for group in self._optimizer.param_groups:
                 group["lr"] = self.schedule.learning_rate(self.step_done)
             self._optimizer.step()
-        return loss, segment_losses, sum(len(row) for row in rows)
+        return loss, segment_losses, sum(end - start for start, end in batch)
+
+    def _losses(self, batch: Sequence[Window]) -> Iterator[tuple[list[Window], Tensor]]:
+        """Losses of windows of one length together, as many at once as there is room for."""
+        alike: dict[int, list[Window]] = {}
+        for window in batch:
+            alike.setdefault(self._carried(window[0]), []).append(window)
+        for before, windows in alike.items():
+            rows = [self._ids[start - before : end] for start, end in windows]
+            for positions, ids in equal_lengths(rows, self.room.at_once):
+                if before:
+                    losses = carried_losses(self._host.model, ids, self._prefix, before)
+                elif len(self._prefix) or ids.shape[1] > 1:
+                    losses = token_losses(self._host.model, ids, self._prefix)
+                else:
+                    continue  # a book of a single token predicts nothing
+                yield [windows[position] for position in positions], losses
+
+    def _carried(self, start: int) -> int:
+        """Tokens of the book that are read before a window that begins at `start`."""
+        return min(start, self.recipe.carried_tokens)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed lift needs besides the recipe and the book."""

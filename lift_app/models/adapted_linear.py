@@ -31,10 +31,10 @@ class AdaptedLinear:
     def __call__(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
         """The layer's output for x of shape (..., inputs)."""
         layer, base = self._layer, self._base
-        if layer.disable_adapters or not layer.active_adapters:
+        slot = None if layer.disable_adapters else next(iter(layer.active_adapters), None)
+        if slot not in layer.scaling:  # off, or an adapter of other layers alone
             output: Tensor = base(x)
             return output
-        slot = layer.active_adapters[0]
         scale = layer.scaling[slot]
         flat = x.reshape(-1, x.shape[-1])
         if torch.is_grad_enabled():

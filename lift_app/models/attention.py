@@ -43,8 +43,8 @@ def _attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """As transformers wants it: query (batch, heads, tokens, width), output (batch, tokens, …)."""
-    if attention_mask is None and scaling and _is_short(module, query, key, options):
-        attended: Tensor = _Short.apply(query, key, value, scaling)
+    if scaling and _is_short(module, query, key, attention_mask, options):
+        attended: Tensor = _Short.apply(query, key, value, attention_mask, scaling)
         return attended.transpose(1, 2).contiguous(), None
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -54,19 +54,35 @@ def _attend(
     return result
 
 
-def _is_short(module: Any, query: Tensor, key: Tensor, options: dict[str, Any]) -> bool:
-    """Whether this is a training step over whole, short sequences on a CPU in bfloat16."""
+def _is_short(
+    module: Any, query: Tensor, key: Tensor, mask: Tensor | None, options: dict[str, Any]
+) -> bool:
+    """Whether this is a training step over short sequences on a CPU in bfloat16.
+
+    A sequence is whole and has no mask, or goes on from one that was read before, and then the mask
+    says the same for all heads.
+    """
     batch, heads, tokens, _ = query.shape
+    read = key.shape[2]
     return (
         torch.is_grad_enabled()
         and query.device.type == "cpu"
         and query.dtype == torch.bfloat16
-        and key.shape[2] == tokens
+        and (mask is None if read == tokens else _goes_on(mask, tokens, read))
         and getattr(module, "is_causal", False)
         and options.get("is_causal") is not False
         and not options.get("dropout")
         and not options.get("sliding_window")
-        and batch * heads * tokens * tokens * query.element_size() <= MOST_BYTES
+        and batch * heads * tokens * read * query.element_size() <= MOST_BYTES
+    )
+
+
+def _goes_on(mask: Tensor | None, tokens: int, read: int) -> bool:
+    return (
+        mask is not None
+        and mask.dtype == torch.bool
+        and mask.shape[1:] == (1, tokens, read)
+        and read > tokens
     )
 
 
@@ -80,22 +96,27 @@ class _Short(torch.autograd.Function):
     """Causal attention; query heads that share a key head are rows of one product."""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+    ) -> Tensor:
         batch, heads, tokens, width = query.shape
+        read = key.shape[2]
         pairs = batch * key.shape[1]
         q = (query * scale).reshape(pairs, -1, width)
-        k, v = (part.reshape(pairs, tokens, width) for part in (key, value))
-        scores = torch.bmm(q, k.transpose(1, 2)).view(batch, heads, tokens, tokens)
-        chances = torch.softmax(scores.add_(_hidden(tokens, q.dtype)), dim=-1).view(
-            pairs, -1, tokens
-        )
+        k, v = (part.reshape(pairs, read, width) for part in (key, value))
+        scores = torch.bmm(q, k.transpose(1, 2)).view(batch, heads, tokens, read)
+        if mask is None:
+            scores.add_(_hidden(tokens, q.dtype))
+        else:
+            scores.masked_fill_(~mask, float("-inf"))
+        chances = torch.softmax(scores, dim=-1).view(pairs, -1, read)
         ctx.save_for_backward(q, k, v, chances)
         ctx.scale, ctx.shapes = scale, (query.shape, key.shape)
         return torch.bmm(chances, v).view(query.shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, chances = ctx.saved_tensors
         of_queries, of_keys = ctx.shapes
         d_out = d_out.reshape(q.shape)
@@ -104,4 +125,4 @@ class _Short(torch.autograd.Function):
         d_scores = torch._softmax_backward_data(d_chances, chances, -1, chances.dtype)
         d_query = torch.bmm(d_scores, k).mul_(ctx.scale)
         d_key = torch.bmm(d_scores.transpose(1, 2), q)
-        return d_query.view(of_queries), d_key.view(of_keys), d_value.view(of_keys), None
+        return d_query.view(of_queries), d_key.view(of_keys), d_value.view(of_keys), None, None

@@ -48,6 +48,25 @@ def matches(name: str, target: str) -> bool:
     return name == target or name.endswith(f".{target}")
 
 
+def upper_layers(names: tuple[str, ...], share: float) -> tuple[str, ...]:
+    """The layers in the upper part of a model, by the number in their names; at least one block's.
+
+    Args:
+        names: full names of layers, such as `model.layers.7.mlp.up_proj`.
+        share: of the blocks, above 0; 1 is all names.
+    """
+    if share >= 1:
+        return names
+    block = {
+        name: int(number)
+        for name in names
+        if (number := next(filter(str.isdecimal, name.split(".")), None)) is not None
+    }
+    blocks = sorted(set(block.values()))
+    kept = blocks[len(blocks) - max(1, round(share * len(blocks))) :]
+    return tuple(name for name in names if block.get(name) in kept) or names
+
+
 def last_parts(names: tuple[str, ...]) -> tuple[str, ...]:
     """The different last parts of layer names, sorted."""
     return tuple(sorted({name.rpartition(".")[2] for name in names}))

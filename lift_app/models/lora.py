@@ -41,6 +41,7 @@ from lift_app.models.linear_layers import (
     linear_layers,
     remove_adapters,
     shortest_targets,
+    upper_layers,
 )
 from lift_app.models.prefix import Prefixes
 
@@ -133,6 +134,10 @@ class AdapterHost:
                 down.copy_(fresh)
                 up.zero_()
                 down.grad = up.grad = None
+
+    def upper_layers(self, share: float) -> str | tuple[str, ...]:
+        """What `reset` takes as targets for a share of the layers, from the last one down."""
+        return ALL_LINEAR if share >= 1 else upper_layers(self._names, share)
 
     def load(self, slot: str, folder: Path) -> None:
         """Load a PEFT LoRA folder into a slot.

@@ -35,17 +35,55 @@ def next_token_losses(model: Any, rows: Tensor, count: int) -> Tensor:
     Returns:
         Float32 tensor of shape (batch, count).
     """
-    last = rows.shape[1] - 1
-    targets = rows[:, last + 1 - count :]
+    return _losses(model, rows, rows[:, rows.shape[1] - count :], rows.shape[1] - 1, {})
+
+
+def continued_losses(model: Any, rows: Tensor, count: int) -> Tensor:
+    """As `next_token_losses`, without computing backwards through what stands before.
+
+    All but the last of those tokens is read without gradients, for its keys and values: a forward
+    pass, where a learned token costs that and a backward one. A model whose activations are
+    computed twice (checkpointing) takes no keys and values while it learns, so it computes
+    backwards through everything.
+
+    Args:
+        model: a causal LM of transformers.
+        rows: token ids of shape (batch, length).
+        count: below `length`.
+
+    Returns:
+        Float32 tensor of shape (batch, count).
+    """
+    before = rows.shape[1] - 1 - count
+    if before == 0 or _is_computed_twice(model):
+        return next_token_losses(model, rows, count)
+    with torch.no_grad():
+        read = model.base_model(input_ids=rows[:, :before], use_cache=True).past_key_values
+    on = {"past_key_values": read}
+    return _losses(model, rows[:, before:-1], rows[:, before + 1 :], count, on)
+
+
+def _is_computed_twice(model: Any) -> bool:
+    """Transformers 6 will know this by the first name alone, 5.5 knows the second."""
+    names = ("is_activation_checkpointing", "is_gradient_checkpointing")
+    return bool(next((getattr(model, name) for name in names if hasattr(model, name)), False))
+
+
+def _losses(model: Any, rows: Tensor, targets: Tensor, last: int, on: dict[str, Any]) -> Tensor:
+    """Losses of targets of shape (batch, count), which the tokens up to `last` (excluded) predict.
+
+    `on` holds what was read before the rows, if anything.
+    """
+    count = targets.shape[1]
     if torch.is_grad_enabled() and _is_bare(model, rows):
-        hidden = model.base_model(input_ids=rows, use_cache=False).last_hidden_state
+        hidden = model.base_model(input_ids=rows, use_cache=bool(on), **on).last_hidden_state
         hidden = hidden[:, last - count : last].reshape(-1, hidden.shape[-1])
         weight = model.get_output_embeddings().weight
         losses: Tensor = _Losses.apply(hidden, weight, targets.reshape(-1))
     else:
         # By index, because a slice is not contiguous and its product takes twice as long.
         kept = torch.arange(last - count, last, device=rows.device)
-        logits = model(input_ids=rows, use_cache=False, logits_to_keep=kept).logits
+        logits = model(input_ids=rows, use_cache=bool(on), logits_to_keep=kept, **on).logits
         losses = functional.cross_entropy(
             logits.view(-1, logits.shape[-1]).float(), targets.reshape(-1), reduction="none"
         )

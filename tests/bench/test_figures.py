@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench.figures import cost, drawing, report
+from lift_app.bench.figures import cost, crossings, drawing, report
 from lift_app.bench.figures.fits import Curve, crossing, fit, reaches
-from lift_app.bench.figures.memory import forget_peak, machine_bytes, peak_bytes
+from lift_app.bench.shapes import SHAPES, make_base
+from lift_app.bench.speed import PREFIX_TOKENS, _operations
 from lift_app.cli.main import main
 from lift_app.errors import CallerError, LiftError
+from lift_app.lifting.recipe import RECIPES, Recipe
+from lift_app.models.peak import forget_peak, machine_bytes, peak_bytes
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -63,8 +66,6 @@ def test_conclusions_count_what_is_kept_between_questions() -> None:
 def test_memory_is_measured_from_a_moment_on() -> None:
     forget_peak()
     before = peak_bytes()
-    if before is None:
-        pytest.skip("this system does not say how much memory a process uses")
     block = bytearray(64 * 2**20)
     assert peak_bytes() >= before + 60 * 2**20
     del block
@@ -111,6 +112,64 @@ def test_running_out_of_memory_is_a_result(
     assert result["memory"]["icl_failed_at"] == 120
     assert "out of memory at 120 tokens (measured)" in report.cost(result)
     assert drawing.draw_cost(result) is not None
+
+
+def test_counted_operations_are_those_of_a_step(settings: Settings) -> None:
+    work = crossings._Work.of(SHAPES["tiny"])
+    recipe = Recipe(segment_length=64, stride=64)
+    step = work.learned(recipe)
+    # The speed bench counts the products of attention backwards twice as dear.
+    read = 64 + PREFIX_TOKENS
+    attention = work.attention / 2 * read * read / 64
+    assert step + attention == pytest.approx(_operations(make_base("tiny", settings), recipe))
+    assert work.learned(Recipe(segment_length=64, stride=32)) == pytest.approx(2 * step, rel=1e-4)
+    half = work.learned(Recipe(segment_length=64, stride=64, upper_layers=0.5))
+    assert half == pytest.approx(step - work.read(0, read) / 64 / 2)
+
+
+def test_the_crossing_points_of_every_schedule_by_operations_alone() -> None:
+    found = crossings.counted("llama-3-8b", RECIPES["paper"][0], context=1024)
+    by_name = {row["schedule"]: row for row in found["rows"]}
+    points = {name: row["crossings"]["1"]["cached"] for name, row in by_name.items()}
+    assert points["stride 1"] < 100_000 < points["stride 3/8"] < points["stride 3/8, 8 epochs"]
+    assert points["stride 1, upper third"] < points["stride 1, upper half"] < points["stride 1"]
+    for row in by_name.values():
+        many = row["crossings"]["100"]
+        assert many["uncached"] < many["cached"] <= row["crossings"]["1"]["cached"]
+        assert row["with_check"] > row["crossings"]["1"]["cached"]
+    assert "| stride 3/4 |" in crossings.table(found)
+    with pytest.raises(CallerError, match="no shape 'huge'"):
+        crossings.counted("huge", Recipe(), 0)
+
+
+def test_the_crossing_points_of_a_shape_are_timed_and_continued() -> None:
+    command = [
+        "bench",
+        "figure",
+        "3",
+        "--shape",
+        "tiny",
+        "--layers",
+        "1",
+        "--lengths",
+        "60,120,240",
+    ]
+    done = CliRunner().invoke(main, [*command, "--context", "64", "--json", *RECIPE])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert len(result["rows"]) == len(crossings.schedules(Recipe()))
+    assert all(set(row["crossings"]) == {"1", "10", "100"} for row in result["rows"])
+    assert "1 and 2 layers" in result["run"]["sentence"]
+    few = crossings.Costs(
+        "s", Curve((1.0, 1.0, 0)), Curve((1.0, 0)), 1.0, {"a": Curve((2.0, 0))}, 1
+    )
+    more = crossings.Costs("s", Curve((1.5, 3, 0)), Curve((2.0, 0)), 1.5, {"a": Curve((3.0, 0))}, 2)
+    whole = crossings._continued(few, more, 3.0)  # of four times as many layers
+    assert whole.icl_once.coefficients == (2.5, 7.0, 0.0) and whole.lift_question == 2.5
+    assert whole.lift_once["a"](1) == 5 and whole.check == 4
+    for wrong in (["--lengths", "9"], ["--layers", "2", "--schedules"]):
+        done = CliRunner().invoke(main, ["bench", "figure", "3", "--schedules", *wrong])
+        assert done.exit_code == 2, done.output
 
 
 def test_figure_4_is_measured_and_drawn(tmp_path: Path, tiny_settings: Settings) -> None:

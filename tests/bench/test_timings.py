@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench import answer, length, speed
+from lift_app.bench import answer, estimate, length, speed
 from lift_app.bench.shapes import SHAPES, make_base
+from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.main import main
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.recipe import Recipe
@@ -39,6 +42,22 @@ def test_speed_against_the_plain_loop() -> None:
     assert "tokens/s" in speed.table(result)
 
 
+def test_estimates_are_held_against_what_lifts_take(tiny_settings: Settings) -> None:
+    command = ["bench", "estimate", "--tokens", "900,300", "--recipe", "quick", "--json"]
+    done = CliRunner().invoke(main, [*command, "--model", tiny_settings.model])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert [row["tokens"] for row in result["rows"]] == [900, 300]
+    for row in result["rows"]:
+        memory = row["memory_gb"]
+        assert min(row["seconds"]["taken"], memory["estimated"], memory["taken"]) > 0
+        assert memory["first"] != memory["estimated"]  # it was measured in between
+        assert row["memory_ratio"] == pytest.approx(1, abs=0.5)
+    assert 0 <= result["within"] <= 1 and result["calibration_seconds"] > 0
+    assert "| 900 | quick |" in estimate.table(result)
+    assert not list((bench_settings().home).glob("books/*"))  # it was a home for this alone
+
+
 def test_the_operations_of_a_step_are_those_of_its_products(settings: Settings) -> None:
     base = make_base("tiny", settings)
     # Layer by layer: q and o 32 x 32, k and v 32 x 16, three of 32 x 64; the output 32 x 512.
@@ -55,7 +74,28 @@ def test_shapes() -> None:
         make_base("huge", Settings())
 
 
-def test_time_grows_with_the_book_and_memory_does_not(settings: Settings, tmp_path: Path) -> None:
+class Here:
+    """A process pool that works in this process: a real one takes seconds to begin."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Any, *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments))
+        return done
+
+
+def test_time_grows_with_the_book_and_memory_does_not(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "ProcessPoolExecutor", Here)
     result = length.run(
         settings, recipe=SMALL, lengths=(3_000, 12_000), shape="tiny", progress=quiet
     )
@@ -63,13 +103,16 @@ def test_time_grows_with_the_book_and_memory_does_not(settings: Settings, tmp_pa
     assert 0.5 < result["slope"] < 1.5
     assert result["memory_spread"] < 0.05
     assert "| 12,000 |" in length.table(result)
-    same = length.run(
-        settings, recipe=SMALL, lengths=(3_000, 12_000), shape="tiny", steps=2, progress=quiet
-    )
-    assert [row["steps"] for row in same["rows"]] == [2, 2] and same["slope"] is None
     pytest.importorskip("matplotlib")
     length.draw(result, tmp_path / "length.svg")
     assert "<svg" in (tmp_path / "length.svg").read_text(encoding="utf-8")
+
+
+def test_a_length_of_a_models_book_in_a_process_of_its_own(tiny_settings: Settings) -> None:
+    recipe = replace(SMALL, stride=32)
+    result = length.run(tiny_settings, recipe=recipe, lengths=(600,), steps=2, progress=quiet)
+    assert [row["steps"] for row in result["rows"]] == [2] and result["slope"] is None
+    assert result["rows"][0]["peak_memory_gb"] > 0
 
 
 def test_a_figure_without_matplotlib_says_what_to_do(

@@ -48,20 +48,50 @@ def test_a_guess_says_that_it_is_one() -> None:
 
 def test_training_and_check_are_counted_by_what_was_measured() -> None:
     kept = Kept()
-    remember_speed(kept, **OF, tokens_per_second=100.0, checked_per_second=400.0)
+    remember_speed(kept, **OF, tokens_per_second=100.0, checked_per_second=400.0, memory_gb=1.1)
     found = of_book(kept)
     seconds = RECIPE.trained_tokens(32_000) / 100 + 32_000 / 400
     assert found.minutes == pytest.approx(seconds / 60)
     assert found.reason.startswith("100 tokens/s measured in the last lift")
-    for other in ({"segment_length": 64}, {"batch_segments": 1}, {"rank": 8}, {"framing": "raw"}):
-        assert "a guess" in of_book(kept, recipe=replace(RECIPE, **other)).reason
+    assert found.memory_gb == 1.1
+    for other in (
+        {"segment_length": 64},
+        {"batch_segments": 1},
+        {"rank": 8},
+        {"framing": "raw"},
+        {"carried_tokens": 8},
+        {"upper_layers": 0.5},
+    ):
+        assert "another recipe" in of_book(kept, recipe=replace(RECIPE, **other)).reason
+    assert "a guess" in of_book(kept, weights_sha256="v" * 64).reason
+    assert of_book(Kept()).memory_gb > 1.5
+
+
+def test_what_one_recipe_took_says_what_another_will() -> None:
+    kept = Kept()
+    plain = replace(RECIPE, framing="raw", segment_length=100, stride=100)
+    remember_speed(
+        kept,
+        **(OF | {"recipe": plain}),
+        tokens_per_second=100.0,
+        checked_per_second=400.0,
+        memory_gb=1.1,
+    )
+
+    def speed(**changes: Any) -> float:
+        return float(of_book(kept, recipe=replace(plain, **changes)).reason.split()[0])
+
+    assert speed(rank=8) == 100
+    assert speed(upper_layers=0.5) == pytest.approx(133, abs=1)  # half of what goes backwards
+    assert speed(carried_tokens=100) == pytest.approx(67, abs=1)  # as much again, forwards alone
+    assert speed(framing="excerpt") == pytest.approx(74, abs=1)
 
 
 def test_tasks_are_counted_before_they_are_measured() -> None:
     kept, deep = Kept(), replace(RECIPES["deep"][0], rank=2)
     plain = replace(RECIPES["standard"][0], rank=2)
     assert of_book(kept, recipe=deep).minutes > 3 * of_book(kept, recipe=plain).minutes
-    speeds = {"tokens_per_second": 100.0, "checked_per_second": 400.0}
+    speeds = {"tokens_per_second": 100.0, "checked_per_second": 400.0, "memory_gb": 1.1}
     remember_speed(kept, **(OF | {"recipe": plain}), **speeds, short=True)
     found = of_book(kept, recipe=deep)
     seconds = 4.5 * deep.trained_tokens(32_000) / 100 + 32_000 / 400
@@ -109,7 +139,7 @@ def test_what_a_lift_measured_meanwhile_stays(host: AdapterHost) -> None:
     of = OF | {"weights_sha256": host.base.identity.weights_sha256}
     turns = calibration_turns(host, kept, RECIPE)
     next(turns)
-    remember_speed(kept, **of, tokens_per_second=100.0, checked_per_second=400.0)
+    remember_speed(kept, **of, tokens_per_second=100.0, checked_per_second=400.0, memory_gb=1.1)
     assert len(list(turns)) == STEPS  # it was on its way
     assert "100 tokens/s measured in the last lift" in of_book(kept, **of).reason
 

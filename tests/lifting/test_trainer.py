@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,19 +74,32 @@ def test_the_same_seed_is_the_same_lift_and_another_is_not(host: AdapterHost) ->
     assert first == second != other
 
 
-def test_a_resumed_lift_ends_with_the_same_weights(host: AdapterHost, tmp_path: Path) -> None:
+SWITCHES = {
+    "3/8": RECIPE,
+    "fresh cuts": replace(RECIPE, stride=64, fresh_cuts=True),
+    "carried": replace(RECIPE, stride=64, carried_tokens=40, framing="raw"),
+    "upper layers": replace(RECIPE, upper_layers=0.5),
+    "all": replace(RECIPE, stride=64, fresh_cuts=True, carried_tokens=9, upper_layers=0.5),
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_resumed_lift_ends_with_the_same_weights(
+    host: AdapterHost, tmp_path: Path, switch: str
+) -> None:
     ids, segments = book(host)
-    whole = Trainer(host, "lift", ids, segments, RECIPE)
+    recipe = SWITCHES[switch]
+    whole = Trainer(host, "lift", ids, segments, recipe)
     finish(whole)
     expected = host.state("lift")
 
-    interrupted = Trainer(host, "lift", ids, segments, RECIPE)
+    interrupted = Trainer(host, "lift", ids, segments, recipe)
     for _ in range(4):
         interrupted.step()
     save_checkpoint(tmp_path / "job", interrupted.state())
     interrupted.step()  # lost by the kill
 
-    resumed = Trainer(host, "lift", ids, segments, RECIPE)
+    resumed = Trainer(host, "lift", ids, segments, recipe)
     state = load_checkpoint(tmp_path / "job")
     assert state is not None
     resumed.load_state(state)

@@ -18,7 +18,7 @@ def attended(how: str, parts: list[Tensor]) -> list[Tensor]:
     """Output and gradients of causal attention, 6 heads that share 2 of keys."""
     query, key, value = (part.clone().requires_grad_() for part in parts)
     if how == "short":
-        out = short._Short.apply(query, key, value, 0.25)
+        out = short._Short.apply(query, key, value, None, 0.25)
     else:
         out = functional.scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=0.25, enable_gqa=True

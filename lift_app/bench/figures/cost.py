@@ -20,12 +20,12 @@ from typing import Any
 from lift_app.bench.arms import add_document
 from lift_app.bench.documents import BenchDocument
 from lift_app.bench.figures.fits import Curve, crossing, fit, reaches
-from lift_app.bench.figures.memory import forget_peak, machine_bytes, peak_bytes
 from lift_app.bench.machine import describe_run
 from lift_app.bench.runs.kept import Kept, digest
+from lift_app.bench.sample import text_of_length
 from lift_app.errors import LiftError
+from lift_app.models.peak import forget_peak, machine_bytes, peak_bytes
 from lift_app.models.provision import find_local
-from lift_app.models.tokens import count_tokens
 from lift_app.reader import Reader
 
 LENGTHS = (1000, 2000, 4000, 8000, 16000)
@@ -179,7 +179,7 @@ def _kept(
 
 
 def _icl(reader: Reader, length: int, clock: Clock) -> dict[str, Any]:
-    text = _text(reader, length)
+    text = text_of_length(reader, length)
     turn = reader.engine().submit(
         lambda host: _read_and_answer(host, text, None, clock), model=reader.settings.model
     )
@@ -194,7 +194,7 @@ def _lift(
     values: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, Any]:
-    document = BenchDocument(f"cost-{length}", f"Cost {length}", _text(reader, length), ())
+    document = BenchDocument(f"cost-{length}", f"Cost {length}", text_of_length(reader, length), ())
     book = add_document(reader, document)
     plan: dict[str, Any] = {"recipe": recipe, "values": values}
     started = reader.start_tune(book, **plan)
@@ -211,7 +211,7 @@ def _lift(
     row = reader.library.adapters.find(key)
     assert row is not None
     engine = reader.engine()
-    context = _text(reader, min(length, reader.settings.context_tokens))
+    context = text_of_length(reader, min(length, reader.settings.context_tokens))
     answered = engine.submit(
         lambda host: _read_and_answer(host, context, engine.slot_for(host, key), clock),
         model=reader.settings.model,
@@ -262,12 +262,3 @@ def _write(generate: Any, base: Any, tokens: Sequence[int], count: int, cache: A
         stop=threading.Event(),
         cache=cache,
     )
-
-
-def _text(reader: Reader, length: int) -> str:
-    """Text of about `length` tokens: the sample book, as often as it takes."""
-    folder = find_local(reader.settings.model, reader.settings)
-    assert folder is not None
-    book = reader.sample_book().read_text(encoding="utf-8").strip() + "\n\n"
-    characters = len(book) * length // count_tokens(folder.path, book)
-    return (book * (characters // len(book) + 1))[:characters]
