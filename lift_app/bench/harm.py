@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lift_app.models.lora import AdapterHost
 
 LONGEST_EVIDENCE = 220
-"""Words; longer gold evidence is left out, so that many documents can be read."""
+"""Words; longer gold evidence is left out, so that many passages can be read."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +68,37 @@ def reading_prompts(documents: Sequence[BenchDocument], most: int) -> list[Promp
     """Questions to documents that no adapter has learned, their gold evidence in the context.
 
     Args:
-        documents: others than those that were lifted; of each the passage is taken that proves
-            most answers, with all questions to it.
-        most: documents that are read.
+        documents: others than those that were lifted.
+        most: passages; they are taken from the documents in turn, those first that prove most
+            answers, each with all questions to it.
     """
-    found = []
-    for document in documents[:most]:
-        by_passage: dict[tuple[str, ...], list[Asked]] = {}
-        for q in document.questions:
-            if q.gold and len(" ".join(q.gold).split()) <= LONGEST_EVIDENCE:
-                by_passage.setdefault(q.gold, []).append(q)
-        gold, asked = max(by_passage.items(), key=lambda item: len(item[1]), default=((), []))
-        passages = [joined(text) for text in gold]
-        system = instruct(document.title)
-        found += [
+    of_each = [sorted(_passages(d), key=len, reverse=True) for d in documents]
+    rounds = range(max(map(len, of_each), default=0))
+    found = [passages[turn] for turn in rounds for passages in of_each if turn < len(passages)]
+    return [prompt for passage in found[:most] for prompt in passage]
+
+
+def _passages(document: BenchDocument) -> list[list[Prompt]]:
+    """The prompts to each passage of a document."""
+    by_passage: dict[tuple[str, ...], list[Asked]] = {}
+    for q in document.questions:
+        if q.gold and len(" ".join(q.gold).split()) <= LONGEST_EVIDENCE:
+            by_passage.setdefault(q.gold, []).append(q)
+    return [
+        [
             Prompt(
                 "reading",
-                document.id,
-                (system, {"role": "user", "content": ask(q.question, passages)}),
+                f"{document.id}/{number}",
+                (
+                    instruct(document.title),
+                    {"role": "user", "content": ask(q.question, [joined(text) for text in gold])},
+                ),
                 q.told,
             )
             for q in asked
         ]
-    return found
+        for number, (gold, asked) in enumerate(by_passage.items())
+    ]
 
 
 def surprises(host: AdapterHost, prompts: Sequence[Prompt]) -> list[float]:

@@ -30,7 +30,7 @@ ARMS = (
     "LIFT+ICL+evidence",
 )
 READING = 40
-"""Documents whose context-reading prompts harm is measured on, at most."""
+"""Passages that harm to reading is measured on, at most."""
 
 
 @dataclass(frozen=True)

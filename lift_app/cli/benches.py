@@ -167,8 +167,11 @@ def arms_command(
     show_default=True,
     help="A recipe with some numbers changed; may be repeated.",
 )
-@click.option("--documents", default=4, show_default=True, help="Most documents that are lifted.")
-@click.option("--skip", default=0, show_default=True, help="Documents to leave out before them.")
+@click.option(
+    "--documents", default=4, show_default=True, help="So many, the shortest, are lifted."
+)
+@click.option("--skip", default=0, show_default=True, help="Shorter ones to leave out before them.")
+@click.option("--without", multiple=True, help="A document to leave out; may be repeated.")
 @click.option("--questions", default=20, show_default=True, help="Most questions a document.")
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are not lifted.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
@@ -182,6 +185,7 @@ def recipe_command(
     variants: tuple[str, ...],
     documents: int,
     skip: int,
+    without: tuple[str, ...],
     questions: int,
     least_words: int,
     context: int,
@@ -192,21 +196,24 @@ def recipe_command(
 ) -> None:
     """Recipes side by side on the documents of FILE (JSON lines): memory, evidence, harm.
 
-    Harm is measured on general prompts, and on questions to the documents of FILE that are too
-    short to be lifted, with their gold evidence.
+    Harm is measured on general prompts, and on questions to documents of FILE that are not lifted,
+    with their gold evidence.
     """
     from lift_app.bench import recipe
     from lift_app.bench.documents import read_documents, some_questions
 
     parsed = [recipe.Variant.parse(text) for text in variants]
     line = StatusLine()
-    found = read_documents(file)
-    long = [d for d in found if len(d.text.split()) >= least_words][skip : skip + documents]
+    found = [d for d in read_documents(file) if d.id not in without]
+    found.sort(key=lambda document: len(document.text.split()))
+    long = [d for d in found if len(d.text.split()) >= least_words]
+    lifted = long[skip : skip + documents]
+    others = [d for d in long if d not in lifted] or found[: len(found) - len(long)]
     with Reader(bench_settings(model, start, context)) as reader:
         result = recipe.run(
             reader,
-            [some_questions(document, questions, seed=0) for document in long],
-            [d for d in found if len(d.text.split()) < least_words],
+            [some_questions(document, questions, seed=0) for document in lifted],
+            others,
             parsed,
             suite=_suite(file),
             strength=strength,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lift_app.lifting.looks import looks_of
 from lift_app.lifting.probe import Probe
 
 HARM = 0.0
@@ -18,10 +19,6 @@ HARM = 0.0
 so what is nothing there stays within a hundredth elsewhere (docs/recipe.md)."""
 STRENGTHS = (0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
 """Strengths that are tried, from the highest that answers use down; 0 remembers nothing."""
-LOOKS = 4
-"""Most looks in a lift, evenly apart; the last one is after the last step."""
-STEPS_APART = 24
-"""Fewest steps between two looks, so that a short lift does not spend its time on them."""
 BETTER = 0.01
 """By how much a look must be better than the best before it, in nats a token."""
 PATIENCE = 2
@@ -44,11 +41,6 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """A plain dict, numbers rounded to four places."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
-
-
-def looks_of(steps: int) -> int:
-    """Looks in a lift of so many steps."""
-    return max(1, min(LOOKS, steps // STEPS_APART))
 
 
 class Guard:

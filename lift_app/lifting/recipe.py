@@ -165,25 +165,26 @@ class Recipe:
 
 RECIPES: dict[str, tuple[Recipe, str]] = {
     "quick": (
-        Recipe(name="quick", stride=256),
+        Recipe(name="quick", stride=256, general_weight=1.0, guard=True),
         "Reads every line once, without overlap: three eighths of the standard time.",
     ),
     "standard": (
-        Recipe(name="standard"),
-        "One reading with overlap: every line is seen two or three times.",
+        Recipe(name="standard", general_weight=1.0, guard=True),
+        "One reading with overlap: every line is seen two or three times, and nothing else is "
+        "forgotten.",
     ),
     "deep": (
         Recipe(
             name="deep",
             task_weight=0.5,
             distillation_weight=0.5,
-            retention_weight=1.0,
+            general_weight=1.0,
             asks=True,
             tasks_every=2,
             guard=True,
         ),
-        "Also asks itself questions about the book and watches that nothing else is forgotten: "
-        "about four times the standard time.",
+        "Also asks itself questions about the book and learns their answers: about twice the "
+        "standard time.",
     ),
     "paper": (
         Recipe(
@@ -194,6 +195,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             batch_segments=1,
             learning_rate=2e-4,
             framing="raw",
+            guard=True,
         ),
         "The papers' own segments: 2,048 tokens every 768. Slow without a GPU.",
     ),

@@ -92,7 +92,7 @@ def test_reading_prompts_are_all_questions_to_one_passage_told_as_answers_are() 
     lonely = replace(document(2), questions=())
     found = harm.reading_prompts([document(0), lonely, document(1)], 3)
     assert [prompt.answer for prompt in found] == ["2 lanterns.", "5 lanterns."] * 2
-    assert [prompt.of for prompt in found] == ["d0", "d0", "d1", "d1"]
+    assert [prompt.of for prompt in found] == ["d0/0", "d0/0", "d1/0", "d1/0"]
     assert all(prompt.kind == "reading" for prompt in found)
 
 

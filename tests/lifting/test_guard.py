@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lift_app.lifting.guard import HARM, LOOKS, PATIENCE, STRENGTHS, Guard, Verdict
+from lift_app.lifting.guard import HARM, PATIENCE, STRENGTHS, Guard, Verdict
+from lift_app.lifting.looks import LOOKS, TOKENS
 from lift_app.lifting.probe import MOST_EXTRACTS, Measured, Probe, held_out
 from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import Extract
@@ -102,6 +103,9 @@ def test_the_probe_sees_harm_and_memory_and_no_adapter_is_neither(host: AdapterH
     probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
     host.reset("lift", 4, 8, seed=0)
     assert probe.measure("lift") == Measured(0.0, 0.0)  # a fresh adapter changes nothing
+    read = sum(packed.ids.numel() for group in probe._harm for packed in group)
+    # What estimates reckon with; the tiny tokenizer makes several tokens of a word.
+    assert TOKENS / 2 < read < 8 * TOKENS
     with torch.no_grad():
         for parameter in host.parameters("lift"):
             parameter.normal_(std=0.5, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,22 @@
+"""Looks: how often the guard looks at a lift, and what that costs. Torch-free, for the estimate."""
+
+from __future__ import annotations
+
+LOOKS = 4
+"""Most looks in a lift, evenly apart; the last one is after the last step."""
+STEPS_APART = 24
+"""Fewest steps between two looks, so that a short lift does not spend its time on them."""
+TOKENS = 6_500
+"""About what a probe reads at one strength."""
+STRENGTHS_TRIED = 2
+"""Guess: strengths that a look tries."""
+
+
+def looks_of(steps: int) -> int:
+    """Looks in a lift of so many steps."""
+    return max(1, min(LOOKS, steps // STEPS_APART))
+
+
+def tokens_read(steps: int) -> int:
+    """About how many tokens the guard of such a lift reads, once without the adapter."""
+    return TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps))
