@@ -40,6 +40,7 @@ from lift_app.reading.book import Book
 from lift_app.settings import Settings
 
 SLOT = "lift"
+LOOKING = "Looking whether anything else is forgotten."
 TASKS = "tasks.jsonl"
 """The auxiliary tasks of a lift: beside its checkpoint, then beside its adapter."""
 
@@ -168,6 +169,9 @@ class LiftJob:
     def _look(self, guard: Guard) -> Iterator[None]:
         """Let the guard look at the adapter, and keep its state if it is the best so far."""
         assert self.trainer is not None
+        step, steps = self.trainer.step_done, self.trainer.schedule.steps
+        self._record(Progress("training", step, steps, note=LOOKING))
+        yield
         before = guard.best
         yield from guard.look(self.trainer.step_done)
         if guard.best is not before:

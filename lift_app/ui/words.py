@@ -272,7 +272,7 @@ ARMS = {
 ARM_PARTIAL = "It is still learning: answers use what it has learned so far."
 LOOK_UP = "Look up passages"
 STRENGTH = "Strength of what was learned"
-STRENGTH_NOTE = "1 = fully, 0 = as if it had never seen the book"
+STRENGTH_NOTE = "1 = fully, 0 = not at all; left alone, no more than does no harm elsewhere"
 THINKING = "Looking through the book …"
 THINKING_MODEL = "The model is being prepared; the answer follows …"
 NO_CITATION = "No sentence of the book could be quoted for this."
