@@ -63,8 +63,16 @@ class Door:
         if self.house is None:
             return ""
         settings = self.host.settings
-        return words.YOUR_SHELF.format(
-            books=settings.visitor_books, mb=settings.visitor_mb, days=settings.visitor_days
+        limits = [words.YOUR_SHELF, words.YOUR_USE]
+        if self.host.in_slices:
+            limits.append(words.YOUR_MINUTES)
+        return " ".join(limits).format(
+            books=settings.visitor_books,
+            mb=settings.visitor_mb,
+            days=settings.visitor_days,
+            questions=settings.visitor_questions,
+            minutes=settings.visitor_minutes,
+            seconds=settings.slice_seconds,
         )
 
     def enter_talk(self, act: Callable[..., Any]) -> Callable[..., Any]:
