@@ -15,7 +15,7 @@ import gradio as gr
 from starlette.requests import Request
 
 from lift_app.errors import CallerError
-from lift_app.ui import words
+from lift_app.ui import space_words, words
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
 
@@ -63,9 +63,9 @@ class Door:
         if self.house is None:
             return ""
         settings = self.host.settings
-        limits = [words.YOUR_SHELF, words.YOUR_USE]
+        limits = [words.YOUR_SHELF, space_words.YOUR_USE]
         if self.host.in_slices:
-            limits.append(words.YOUR_MINUTES)
+            limits.append(space_words.YOUR_MINUTES)
         return " ".join(limits).format(
             books=settings.visitor_books,
             mb=settings.visitor_mb,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lift_app.ui import words
+from lift_app.ui import space_words, words
 from lift_app.ui.security import escape
 
 
@@ -16,7 +16,9 @@ def welcome_html(*, in_slices: bool = False) -> str:
     """
     steps = "".join(
         f"<li><b>{escape(name)}</b><span>{escape(text)}</span></li>"
-        for name, text in (words.WELCOME_STEPS_IN_SLICES if in_slices else words.WELCOME_STEPS)
+        for name, text in (
+            space_words.WELCOME_STEPS_IN_SLICES if in_slices else words.WELCOME_STEPS
+        )
     )
     return (
         f'<section class="welcome"><h2>{escape(words.WELCOME_TITLE)}</h2>'

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from lift_app.errors import LiftError, NotFound
-from lift_app.ui import chat, words
+from lift_app.ui import chat, space_words, words
 from lift_app.ui.compare import compare_html
 from lift_app.ui.finder import found_html
 from lift_app.ui.leaf import leaf_html
@@ -306,7 +306,9 @@ def _lift(seat: Seat, status: dict[str, Any], *, in_slices: bool) -> str:
     if not seat.desk:
         return line_html(status)
     offer = "" if seat.recording is None else offer_html(seat.recording.seconds)
-    note = words.KEEP_OPEN if in_slices and status.get("state") in ("queued", "running") else ""
+    note = (
+        space_words.KEEP_OPEN if in_slices and status.get("state") in ("queued", "running") else ""
+    )
     return lift_html(status, note=note) or offer
 
 

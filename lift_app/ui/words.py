@@ -1,6 +1,6 @@
 """Every English string that a reader sees in the browser, and how numbers are said.
 
-Data and phrasing only: no components, no HTML, no calls to the Reader.
+Data and phrasing only: no components, no HTML, no Reader. Those of a Space: `space_words`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,6 @@ WELCOME_STEPS = (
     ("Add", "Drop a file. It stays on this machine."),
     ("Learn", "Let the model learn it. You may close the page meanwhile; it goes on."),
     ("Ask", "Click a citation to see the very sentence on its page."),
-)
-WELCOME_STEPS_IN_SLICES = (
-    WELCOME_STEPS[0],
-    (
-        "Learn",
-        "Let the model learn it while this page is open. Closing it pauses; nothing is lost.",
-    ),
-    WELCOME_STEPS[2],
 )
 WELCOME_SAMPLE = "Nothing at hand? The sample book is a short story that no model has seen before."
 
@@ -190,10 +182,6 @@ STEP_OF = "step {step} of {steps}"
 SPEED = "{speed} tokens/s"
 TIME_LEFT = "{time} left"
 KEEPS_GOING = "You can close this page; it goes on. You can already ask."
-KEEP_OPEN = (
-    "Keep this page open: it is learned on your own GPU minutes, and closing the page pauses it. "
-    "Nothing is lost then."
-)
 PAUSED_NOTE = "Nothing is lost: it goes on from here when you say so."
 QUEUED_NOTE = "Another book is being learned first. You can already ask with passages looked up."
 CANCELLED_NOTE = "Learning was cancelled. The book itself is untouched."
@@ -352,13 +340,6 @@ YOUR_SHELF = (
     "This shelf is yours alone, as long as this browser keeps its cookie: up to {books} books and "
     "{mb} MB, cleared after {days} days without use."
 )
-YOUR_USE = (
-    "You may ask {questions} questions a minute, and learn what takes up to {minutes} minutes."
-)
-YOUR_MINUTES = (
-    "Learning and answers use your own GPU minutes of the hub, up to {seconds} seconds at a time."
-)
-DUPLICATE = "Duplicate this Space"
 NO_PASS = "Open the page of this app first (with cookies allowed): it gives you a shelf."
 NOT_YOURS = "This belongs to another visitor."
 TOO_FAST = "Too many requests. Wait a few seconds."

@@ -25,7 +25,8 @@ from lift_app.space.tree import write_tree
 
 PYTHON = os.environ.get("LIFT_SPACE_PYTHON", "")
 START_SECONDS = 1800
-QUESTION = "Who keeps the key of the blue cupboard?"
+QUESTION = "What was Piet Orbell making as a birthday present for his wife?"
+ANSWER = "fiddle"
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PYTHON, reason="run `make test-space`")]
 
@@ -46,7 +47,8 @@ def test_a_space_answers_a_question_about_the_sample_book(tmp_path: Path) -> Non
     began = time.monotonic()
     python = venv / "bin" / "python"
     subprocess.run(
-        [python, "-m", "pip", "install", "-q", "-r", space / "requirements.txt"], check=True
+        [*(python, "-m", "pip", "install", "-q", "--no-compile"), "-r", space / "requirements.txt"],
+        check=True,
     )
     print(f"\n{written['files']} files; installed in {time.monotonic() - began:.0f} s")
     with socket.socket() as probe:
@@ -75,9 +77,11 @@ def test_a_space_answers_a_question_about_the_sample_book(tmp_path: Path) -> Non
         process.wait(60)
         log.seek(0)
         print(log.read())
+    print(QUESTION)
     print(json.dumps({key: answer[key] for key in ("answer", "arm", "citations")}, indent=1))
     assert answer["arm"] == "LIFT+ICL"  # it came learned
-    assert answer["answer"] and answer["citations"]
+    assert ANSWER in answer["answer"]
+    assert ANSWER in answer["citations"][0]["quote"]
     assert "Duplicate this Space" in page and "questions a minute" in page
     assert list((tmp_path / "bucket" / "snapshots").glob("*.json"))  # SIGTERM left a snapshot
 
