@@ -36,12 +36,13 @@ soak: model
 	LIFT_SOAK=$$(date +%s) LIFT_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s -v --timeout 7200 \
 		-m 'faults or hostile or isolation'
 
-# A Space as the hub would build it: its requirements alone in a fresh environment, and a question.
+# A Space as the hub would build it: its requirements alone in a fresh environment, and a question;
+# then slices by the hub's own package.
 SPACE_PYTHON ?= $(shell command -v python3.12 || echo $(PYTHON))
 
 test-space: model
 	LIFT_SPACE_PYTHON=$(SPACE_PYTHON) $(BIN)/python -m pytest -s -v --timeout 3600 \
-		tests/space/test_fresh_space.py
+		tests/space/test_fresh_space.py tests/space/test_slices.py
 
 screenshots: model
 	LIFT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/ui/test_screenshots.py

@@ -18,7 +18,7 @@ KEEP_OPEN = (
     "Nothing is lost then."
 )
 WELCOME_STEPS_IN_SLICES = (
-    WELCOME_STEPS[0],
+    ("Add", "Drop a file. It stays on your shelf."),
     (
         "Learn",
         "Let the model learn it while this page is open. Closing it pauses; nothing is lost.",

@@ -14,6 +14,7 @@ from zero_story import VALUES, fingerprint
 
 from lift_app.reader import Reader
 from lift_app.settings import Settings
+from lift_app.space.hardware import ZEROGPU
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
@@ -29,21 +30,27 @@ TEXT = "\n\n".join(
 )
 
 
-@pytest.fixture(scope="module")
-def told(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+WRAPPED = pytest.param(
+    "wrapped",
+    marks=pytest.mark.skipif("LIFT_SPACE_PYTHON" not in os.environ, reason="run `make test-space`"),
+)
+
+
+@pytest.fixture(scope="module", params=["zero", WRAPPED])
+def told(
+    request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """What happened in a process that is lent a GPU, and the weights of a lift in a whole."""
     folder = tmp_path_factory.mktemp("zero")
     story = folder / "bell.md"
     story.write_text(TEXT, encoding="utf-8")
+    path = str(ROOT)
+    if request.param == "wrapped":
+        path += f":{_spaces_package(folder / 'packages')}"
+    script = Path(__file__).with_name("zero_story.py")
     done = subprocess.run(
-        [
-            sys.executable,
-            Path(__file__).with_name("zero_story.py"),
-            folder / "home",
-            tiny_model,
-            story,
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+        [sys.executable, script, folder / "home", tiny_model, story, request.param],
+        env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         timeout=280,
@@ -55,6 +62,14 @@ def told(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         key = list(reader.tune(book["id"], values=VALUES))[-1]["adapter"]
         found["expected"] = fingerprint(reader.library.adapters.folder(key))
     return found
+
+
+def _spaces_package(target: Path) -> Path:
+    """The package that lends a Space its GPU, of the version that a Space gets."""
+    [pin] = [pin for pin in ZEROGPU.instead if pin.startswith("spaces==")]
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, pin]
+    subprocess.run(command, check=True)
+    return target
 
 
 def test_a_lift_in_slices_makes_the_same_adapter_bit_for_bit(told: dict[str, Any]) -> None:

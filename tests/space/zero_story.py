@@ -1,4 +1,4 @@
-"""What happens in a process that is lent a GPU in slices: `python zero_story.py HOME MODEL STORY`.
+"""A process that is lent a GPU in slices: `python zero_story.py HOME MODEL STORY [wrapped]`.
 
 A process of its own, because torch cannot train in the fork of a process that has trained. Prints
 what happened as one line of JSON.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
-from zero import Zero
+from zero import Lender, Wrapped, Zero
 
 from lift_app.engine.sliced_access import SlicedAccess
 from lift_app.errors import LiftError
@@ -43,11 +43,11 @@ class Story:
         told: what happened, for the test.
     """
 
-    def __init__(self, home: Path, model: str, story: Path) -> None:
+    def __init__(self, home: Path, model: str, story: Path, zero: Lender) -> None:
         self.settings = Settings(
             home=home, model=model, answer_tokens=16, checkpoint_seconds=0, slice_seconds=BY_STEP
         )
-        self.zero = Zero()
+        self.zero = zero
         self.story = story
         self.told: dict[str, Any] = {}
 
@@ -61,7 +61,7 @@ class Story:
             self.paused(reader)
             self.asked(reader)
         self.restarted()
-        print(json.dumps(self.told))
+        print(json.dumps(self.told), flush=True)
 
     def open(self, seconds: int = BY_STEP) -> Reader:
         return Reader(replace(self.settings, slice_seconds=seconds), preload=True, gpu=self.zero)
@@ -86,6 +86,7 @@ class Story:
         for _ in reader.learn(job):
             pass
         status = reader.status(job)
+        self.first_step = len(self.zero.calls[0]) - 1
         self.told["whole"] = {
             "state": status["state"],
             "steps": status["steps"],
@@ -106,7 +107,7 @@ class Story:
                 pass
         first["weights"] = self.weights(reader)
         job = self.begin(reader)
-        self.zero.kills = {0: 5}
+        self.zero.kills = {0: self.first_step + 1}
         with self.longer(reader, LONG):
             for _ in reader.learn(job):
                 pass
@@ -250,4 +251,6 @@ def _answer_error(reader: Reader, book: str) -> str:
 
 
 if __name__ == "__main__":
-    Story(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])).run()
+    lender = Wrapped() if sys.argv[4:] == ["wrapped"] else Zero()
+    Story(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), lender).run()
+    lender.kill()  # a child that waits for another task would be waited for
