@@ -19,8 +19,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lift_app.errors import NotFound
-from lift_app.library import forking, schema
+from lift_app.library import schema
 from lift_app.library.database import Database
+from lift_app.library.forking import in_use
 from lift_app.library.splitting import UNSPACED_LETTERS, split_page
 from lift_app.reading.book import Book
 
@@ -232,7 +233,7 @@ def _tokens(texts: Iterable[str], tokenizer: str) -> list[str]:
     texts = list(texts)
     if not texts:
         return []
-    with forking.in_use(), closing(sqlite3.connect(":memory:")) as connection:
+    with in_use(), closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE VIRTUAL TABLE t USING fts5(text, tokenize='{tokenizer}')")
         connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(t, instance)")
         connection.executemany("INSERT INTO t(text) VALUES (?)", [(text,) for text in texts])

@@ -18,7 +18,7 @@ from gradio.utils import get_space
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
-from lift_app.ui import api, security, space_words, words
+from lift_app.ui import api, security, words
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
@@ -27,6 +27,7 @@ from lift_app.ui.report import recipe_choices
 from lift_app.ui.room import Room
 from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
+from lift_app.ui.space_words import DUPLICATE
 from lift_app.ui.talk import Talk
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
@@ -202,7 +203,7 @@ def _shelf(parts: Parts, door: Door) -> None:
     if door.house is not None:
         _html(f'<p class="quiet" id="your-shelf">{door.limits()}</p>')
     if get_space() is not None:
-        gr.DuplicateButton(space_words.DUPLICATE, elem_id="duplicate")
+        gr.DuplicateButton(DUPLICATE, elem_id="duplicate")
     parts["notice"] = _html("", elem_id="notice")
     parts["shelf"] = _html("", elem_id="shelf")
 
