@@ -38,7 +38,7 @@ soak: model
 
 # A Space as the hub would build it: its requirements alone in a fresh environment, and a question;
 # then slices by the hub's own package.
-SPACE_PYTHON ?= $(shell command -v python3.12 || echo $(PYTHON))
+SPACE_PYTHON ?= $(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo $(PYTHON))
 
 test-space: model
 	LIFT_SPACE_PYTHON=$(SPACE_PYTHON) $(BIN)/python -m pytest -s -v --timeout 3600 \

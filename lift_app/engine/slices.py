@@ -124,17 +124,20 @@ def lift_slice(
             lift = LiftJob(library, settings, _host_of(settings), job)
             turns = lift.turns()
             first: int | None = None
+            between = False
             try:
                 while next(turns, lift) is not lift:
+                    between = True
                     step = lift.trainer.step_done if lift.trainer else None
                     first = step if first is None else first
                     yield {"step": step}
                     if step != first and time.monotonic() >= until:
                         break
+                    between = False
                 else:
                     return
-            finally:
-                if _is_running(library, job_id):
+            finally:  # never of a turn that failed: it may have changed half of the weights
+                if between and _is_running(library, job_id):
                     lift.save_checkpoint()
             yield {"checkpoint": str(lift.checkpoint_folder)}
         except LiftError as error:
