@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test check soak screenshots clean
+.PHONY: install model run test check soak test-space screenshots clean
 
 install: .venv/installed
 
@@ -35,6 +35,14 @@ MINUTES ?= 60
 soak: model
 	LIFT_SOAK=$$(date +%s) LIFT_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s -v --timeout 7200 \
 		-m 'faults or hostile or isolation'
+
+# A Space as the hub would build it: its requirements alone in a fresh environment, and a question;
+# then slices by the hub's own package.
+SPACE_PYTHON ?= $(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo $(PYTHON))
+
+test-space: model
+	LIFT_SPACE_PYTHON=$(SPACE_PYTHON) $(BIN)/python -m pytest -s -v --timeout 3600 \
+		tests/space/test_fresh_space.py tests/space/test_slices.py
 
 screenshots: model
 	LIFT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/ui/test_screenshots.py

@@ -1,13 +1,13 @@
 """Starts the reading room: `python app.py`, and what Hugging Face Spaces runs."""
 
-import os
-
-from lift_app.settings import Settings
+from lift_app.cli.output import close_on_sigterm
+from lift_app.space.keeper import kept
+from lift_app.space.place import settings_here
+from lift_app.space.zero import lent_gpu
 from lift_app.ui.app import open_reader, serve
 
 if __name__ == "__main__":
-    if "SPACE_ID" in os.environ:  # strangers come, in the frame of another site's page
-        for name, value in (("HOST", "0.0.0.0"), ("SHARED", "yes"), ("FRAMED", "yes")):
-            os.environ.setdefault(f"LIFT_{name}", value)
-    with open_reader(Settings.from_environment(), print) as reader:
+    close_on_sigterm()
+    gpu, settings = lent_gpu(), settings_here()
+    with kept(settings, print), open_reader(settings, print, gpu) as reader:
         serve(reader, reader.settings, on_ready=lambda url: print(f"LIFT Reader: {url}"))  # noqa: T201

@@ -6,6 +6,8 @@ The text of each error goes to the reader as it is: what happened, what was kept
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LiftError(Exception):
     """Something failed although the caller did nothing wrong."""
@@ -21,6 +23,18 @@ class LiftError(Exception):
     def as_json(self) -> dict[str, dict[str, str]]:
         """`{"error": {"code", "message"}}`, as every face prints it."""
         return {"error": {"code": self.code, "message": str(self)}}
+
+    def packed(self) -> dict[str, dict[str, str | int]]:
+        """What crosses to another process: `as_json`, and the command's exit status."""
+        return {"error": {**self.as_json()["error"], "exit_status": self.exit_status}}
+
+    @staticmethod
+    def unpacked(data: dict[str, Any]) -> LiftError:
+        """The error that was `packed` in another process."""
+        found = data["error"]
+        error = LiftError(str(found["message"]), code=str(found["code"]))
+        error.exit_status = int(found.get("exit_status", 1))
+        return error
 
 
 class CallerError(LiftError):

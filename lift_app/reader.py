@@ -7,7 +7,7 @@ Importing this module is cheap: torch comes in only with the engine's thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lift_app import cards
 from lift_app.answering.first_questions import first_questions
-from lift_app.engine.access import Access
+from lift_app.conversations import Conversations
+from lift_app.engine.access import open_access
 from lift_app.engine.lifts import Lifts
 from lift_app.engine.recovery import open_library
 from lift_app.errors import Busy, CallerError
@@ -36,9 +37,10 @@ from lift_app.storage import storage
 
 if TYPE_CHECKING:
     from lift_app.engine.engine import Engine
+    from lift_app.engine.sliced_access import Gpu
 
 
-class Reader:
+class Reader(Conversations):
     """A shelf of books that can be learned and asked.
 
     Use it as a context manager, or call `close()`: a lift in progress is then checkpointed.
@@ -46,15 +48,18 @@ class Reader:
     Args:
         settings: every knob; read from the environment by default.
         preload: take the model and load it now, as the app does.
+        gpu: lends a GPU for some seconds at a time, as `spaces.GPU` (`engine.sliced_access`).
     """
 
-    def __init__(self, settings: Settings | None = None, *, preload: bool = False) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, preload: bool = False, gpu: Gpu | None = None
+    ) -> None:
         settings = settings or Settings.from_environment()
         self.settings = replace(settings, model=reference(settings.model, settings.start))
         self._preload = preload
         self._files = FileReader(self.settings)
         library = open_library(self.settings)
-        self._access = Access(library, self.settings, preload=preload)
+        self._access = open_access(library, self.settings, preload=preload, gpu=gpu)
         self._stand_on(library, Pages(library, self.settings))
         if preload:
             self._access.own(lifting=True)
@@ -234,6 +239,15 @@ class Reader:
         """End a lift and drop its checkpoint; the book stays."""
         return self._lifts.request(ref, "cancel")
 
+    @property
+    def in_slices(self) -> bool:
+        """Whether lifts go on only while somebody listens to `learn`, as on a lent GPU."""
+        return self._access.in_slices
+
+    def learn(self, ref: str) -> Generator[None]:
+        """Go on with a lift in slices; whoever stops listening pauses it (`SlicedAccess`)."""
+        yield from self._access.learn(self.library.owner, self.status(ref)["job"])
+
     def jobs(self) -> list[dict[str, Any]]:
         """Status of every lift, newest first."""
         return self._lifts.all()
@@ -333,39 +347,15 @@ class Reader:
         """Cut running answers to this owner short; what was written so far is kept."""
         self._access.stop_answers(self.library.owner)
 
-    # Chats
-
-    def new_chat(self, book: str, title: str = "New conversation") -> dict[str, Any]:
-        """Begin a conversation about a book."""
-        row = self.library.books.find(book)
-        return self.library.chats.create(row.id, title).to_json()
-
-    def chats(self, book: str) -> list[dict[str, Any]]:
-        """Conversations about a book, newest first."""
-        row = self.library.books.find(book)
-        return [chat.to_json() for chat in self.library.chats.list(row.id)]
-
     def chat(self, chat: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """(the book, the conversation) of a conversation's id."""
         found = self.library.chats.get(chat)
         return self.show(found.book_id), found.to_json()
 
-    def messages(self, chat: str) -> list[dict[str, Any]]:
-        """Messages of a conversation in order: `role`, `content`, `answer`, `created`."""
-        return [message.to_json() for message in self.library.chats.messages(chat)]
-
-    def take_back(self, chat: str) -> str | None:
-        """Remove the last question of a conversation and its answer; gives the question."""
-        return self.library.chats.take_back(chat)
-
     def first_questions(self, book: str) -> list[str]:
         """Questions that the book can answer, for a reader who has just opened it."""
         row = self.library.books.find(book)
         return first_questions(self.library.books.load(row.id), self.library.passages)
-
-    def delete_chat(self, chat: str) -> None:
-        """Delete a conversation and its messages."""
-        self.library.chats.delete(chat)
 
     # What there is
 
@@ -391,9 +381,9 @@ class Reader:
 
         An app whose model was taken by another process takes it over here when that one ends.
         """
-        engine = self._access.own(lifting=True) if self._preload else self._access.engine
-        if engine is not None:
-            return dict(vars(engine.model_state))
+        state = self._access.model_state(wanted=self._preload)
+        if state is not None:
+            return dict(vars(state))
         return cards.model_elsewhere(self.settings, wanted=self._preload)
 
     def reference(self, model: str | None = None, start: str | None = None) -> str:

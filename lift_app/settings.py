@@ -52,6 +52,11 @@ class Settings:
     """Whether each visitor of the app has a shelf of their own; otherwise there is one for all."""
     framed: bool = False
     """Whether the app stands in the frame of another site's page over https, as a Space does."""
+    bucket: Path = Path()
+    """Mounted storage to which the library is copied, and from which it comes back to an empty
+    home, as on a Space. None where it is not named."""
+    slice_seconds: int = 60
+    """Longest turn on a GPU that is lent in slices, as on ZeroGPU."""
     visitor_books: int = 8
     """Most books on a visitor's shelf."""
     visitor_mb: int = 300

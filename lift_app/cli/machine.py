@@ -92,6 +92,7 @@ def serve_command(
     port: int | None, host: str | None, shared: bool | None, open_browser: bool
 ) -> None:
     """Open the app."""
+    from lift_app.space.keeper import kept
     from lift_app.ui.app import open_reader, serve
 
     settings = Settings.from_environment()
@@ -102,7 +103,7 @@ def serve_command(
         shared=settings.shared if shared is None else shared,
     )
     close_on_sigterm()
-    with open_reader(settings, note) as reader:
+    with kept(settings, note), open_reader(settings, note) as reader:
         serve(
             reader,
             reader.settings,

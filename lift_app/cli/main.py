@@ -31,6 +31,7 @@ COMMANDS = {
     "sft": ("starts", "Train a start that later lifts stand on."),
     "bench": ("benches", "Measure answers and citations."),
     "demo": ("demo", "Open the app with the sample book, learned already."),
+    "space": ("space", "Write a Hugging Face Space into a folder."),
     "doctor": ("machine", "Check the library, the model and this machine."),
     "serve": ("machine", "Open the app in the browser."),
 }

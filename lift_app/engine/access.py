@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lift_app.answering.question import ADAPTER_ARMS, ARMS, Question
 from lift_app.engine.lock import HomeLock, Owner
@@ -21,8 +21,16 @@ from lift_app.settings import Settings
 
 if TYPE_CHECKING:
     from lift_app.answering.answer import Answer
-    from lift_app.engine.engine import Engine
+    from lift_app.engine.engine import Engine, ModelState
     from lift_app.engine.hand_off import HandOff
+    from lift_app.engine.sliced_access import Gpu
+
+
+class Stop(Protocol):
+    """Ends an answer."""
+
+    def set(self) -> None:
+        """Do so."""
 
 
 class Access:
@@ -42,12 +50,30 @@ class Access:
         self._lock = HomeLock(settings.home)
         self._engine: Engine | None = None
         self._hand_off: HandOff | None = None
-        self._stops: dict[threading.Event, str] = {}
+        self._stops: dict[Stop, str] = {}
 
     @property
     def engine(self) -> Engine | None:
         """The engine of this process, if it has started one."""
         return self._engine
+
+    @property
+    def in_slices(self) -> bool:
+        """Whether lifts go on only while somebody listens (`SlicedAccess`)."""
+        return False
+
+    def model_state(self, *, wanted: bool) -> ModelState | None:
+        """What the model of this process is doing; None where another process has it.
+
+        Args:
+            wanted: take it over where it is nobody's.
+        """
+        engine = self.own(lifting=True) if wanted else self._engine
+        return None if engine is None else engine.model_state
+
+    def learn(self, owner: str, job_id: str) -> Iterator[None]:
+        """Only where a GPU is lent in slices: elsewhere the engine learns by itself."""
+        raise NotImplementedError
 
     def own(self, *, lifting: bool) -> Engine | None:
         """The engine of this process, started if no other process owns the model; else None.
@@ -131,22 +157,13 @@ class Access:
         engine = self._engine
         if engine is None:
             raise Busy("LIFT Reader is closing. Ask again after the next start.")
-        library = self._library.for_owner(arguments["owner"])
-        row = library.books.get(arguments["book"])
-        arm, key = _resolve_arm(engine, library, row, arguments["arm"], arguments["model"])
+        library, row, key, question = self._asked(arguments, engine.is_lifting)
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         turn = AnswerTurn(
             owner=library.owner,
             book_id=row.id,
             key=key,
-            question=Question(
-                text=arguments["question"],
-                arm=arm,
-                evidence=arguments["evidence"],
-                strength=self._strength(library, key, arguments["strength"], arguments["evidence"]),
-                history=tuple((asked, said) for asked, said in arguments["history"]),
-                max_tokens=self._settings.answer_tokens,
-            ),
+            question=question,
             model=arguments["model"],
             on_text=pieces.put,
         )
@@ -161,6 +178,23 @@ class Access:
             turn.stop.set()  # a listener that goes away ends the answer
             self._stops.pop(turn.stop, None)
 
+    def _asked(
+        self, arguments: dict[str, Any], is_lifting: Callable[[str], bool]
+    ) -> tuple[Library, BookRow, str | None, Question]:
+        """What is asked: the owner's library, the book, the key of its adapter, the question."""
+        library = self._library.for_owner(arguments["owner"])
+        row = library.books.get(arguments["book"])
+        arm, key = _resolve_arm(is_lifting, library, row, arguments["arm"], arguments["model"])
+        question = Question(
+            text=arguments["question"],
+            arm=arm,
+            evidence=arguments["evidence"],
+            strength=self._strength(library, key, arguments["strength"], arguments["evidence"]),
+            history=tuple((asked, said) for asked, said in arguments["history"]),
+            max_tokens=self._settings.answer_tokens,
+        )
+        return library, row, key, question
+
     def _strength(
         self, library: Library, key: str | None, wanted: float | None, evidence: bool
     ) -> float:
@@ -173,7 +207,7 @@ class Access:
 
 
 def _resolve_arm(
-    engine: Engine, library: Library, row: BookRow, arm: str | None, model: str
+    is_lifting: Callable[[str], bool], library: Library, row: BookRow, arm: str | None, model: str
 ) -> tuple[str, str | None]:
     """The arm and the key of the adapter it needs: the newest one, or the one being made."""
     if arm is not None and arm not in ARMS:
@@ -182,7 +216,7 @@ def _resolve_arm(
         return arm, None
     shelved = library.adapters.for_book(row.id, model)
     unfinished = library.jobs.list(unfinished=True, book_id=row.id)
-    lifting = [job.key for job in unfinished if engine.is_lifting(job.key)]
+    lifting = [job.key for job in unfinished if is_lifting(job.key)]
     keys = [adapter.key for adapter in shelved] + lifting
     if keys:
         return arm or "LIFT+ICL", keys[0]
@@ -193,3 +227,23 @@ def _resolve_arm(
         "Learn it first (`lift tune`), or ask with the arm ICL.",
         code="no_adapter",
     )
+
+
+def open_access(
+    library: Library, settings: Settings, *, preload: bool, gpu: Gpu | None = None
+) -> Access:
+    """The way to the model that fits.
+
+    Args:
+        library: whose jobs and adapters are used.
+        settings: name the home.
+        preload: load the model as soon as this process owns it.
+        gpu: lends a GPU in slices; the model is then loaded at once.
+    """
+    if gpu is None:
+        return Access(library, settings, preload=preload)
+    from lift_app.engine.sliced_access import SlicedAccess
+
+    access = SlicedAccess(library, settings, gpu)
+    access.make_ready()
+    return access

@@ -70,7 +70,7 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
             for line in response.iter_lines():
                 event = json.loads(line)
                 if "error" in event:
-                    raise _as_error(event["error"])
+                    raise LiftError.unpacked(event)
                 yield event
                 if "answer" in event:
                     return
@@ -83,12 +83,6 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
         f"The LIFT Reader that was answering (process {owner.pid}) ended before it was done. "
         "Ask again."
     )
-
-
-def _as_error(data: dict[str, Any]) -> LiftError:
-    error = LiftError(str(data["message"]), code=str(data["code"]))
-    error.exit_status = int(data.get("exit_status", 1))
-    return error
 
 
 def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
@@ -111,8 +105,7 @@ def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
                 for event in events:
                     self._line(event)
             except LiftError as error:
-                details = {**error.as_json()["error"], "exit_status": error.exit_status}
-                self._line({"error": details})
+                self._line(error.packed())
             except OSError:
                 events.close()  # type: ignore[attr-defined]  # the asker went away
             except Exception as error:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lift_app.errors import Busy, LiftError
-from lift_app.library import effects, folders, schema, snapshots
+from lift_app.library import effects, folders, forking, schema, snapshots
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -57,6 +57,7 @@ class Database:
         self._writer: sqlite_utils.Database | None = None
         self._changed = False
         self._snapshot_at = time.monotonic()
+        forking.close_before_fork(self._close_writer)
         with folders.explained("The library could not be opened"):
             effects.make_folder(path.parent)
         with self._explained():
@@ -69,7 +70,7 @@ class Database:
 
         Never waits for a writer. Does not see what an open `write()` has not committed.
         """
-        with self._explained():
+        with forking.in_use(), self._explained():
             connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro",
                 uri=True,
@@ -89,7 +90,7 @@ class Database:
 
         Within a `write()` of the same thread it is a savepoint of the outer transaction.
         """
-        with self._lock, self._explained():
+        with forking.in_use(), self._lock, self._explained():
             database = self._open_writer()
             if database.conn.in_transaction:
                 with database.atomic():
@@ -118,7 +119,7 @@ class Database:
         `secure_delete` overwrites what is deleted in the file, but the log keeps whole pages as
         they were. Where another process is reading just now, the log stays until the next time.
         """
-        with self._lock, self._explained():
+        with forking.in_use(), self._lock, self._explained():
             self._open_writer().conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             snapshots.forget_deleted(self.path)
 
@@ -127,7 +128,7 @@ class Database:
 
         The object may be used again and opens a new connection then.
         """
-        with self._lock:
+        with forking.in_use(), self._lock:
             self._close_writer()
             if self._changed:
                 self._snapshot()
@@ -183,7 +184,7 @@ class Database:
                 f"This Python comes with SQLite {sqlite3.sqlite_version}, but LIFT Reader needs "
                 f"{oldest} or newer. Run it with a newer Python."
             )
-        with self._lock:
+        with forking.in_use(), self._lock:
             self._switch_to_wal(self._open_writer().conn)
             with self.write() as database:
                 # Another process may have migrated while this one waited for the write lock.

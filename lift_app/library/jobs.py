@@ -218,6 +218,16 @@ class Jobs:
             )
             return [_require(database.conn, job_id) for (job_id,) in ids]
 
+    def rest(self) -> None:
+        """Pause what waits or was running, of all owners: nobody goes on with it unasked here."""
+        with self._db.write() as database:
+            database.execute(
+                "UPDATE jobs SET updated = ?, wanted = 'pause', state = CASE wanted"
+                " WHEN 'cancel' THEN 'cancelled' ELSE 'paused' END"
+                " WHERE state IN ('queued', 'running')",
+                [now()],
+            )
+
     def settle(self, job_id: str) -> Job:
         """Let a running job become what is wanted of it, in one step; return it as it is then.
 

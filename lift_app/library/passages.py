@@ -13,6 +13,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lift_app.errors import NotFound
 from lift_app.library import schema
 from lift_app.library.database import Database
+from lift_app.library.forking import in_use
 from lift_app.library.splitting import UNSPACED_LETTERS, split_page
 from lift_app.reading.book import Book
 
@@ -231,15 +233,12 @@ def _tokens(texts: Iterable[str], tokenizer: str) -> list[str]:
     texts = list(texts)
     if not texts:
         return []
-    connection = sqlite3.connect(":memory:")
-    try:
+    with in_use(), closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE VIRTUAL TABLE t USING fts5(text, tokenize='{tokenizer}')")
         connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(t, instance)")
         connection.executemany("INSERT INTO t(text) VALUES (?)", [(text,) for text in texts])
         rows = connection.execute('SELECT term FROM terms ORDER BY doc, "offset"')
         return [term for (term,) in rows]
-    finally:
-        connection.close()
 
 
 def _postings(connection: sqlite3.Connection, shelf: _Shelf, table: str, term: str) -> Counter[int]:

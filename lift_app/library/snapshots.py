@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lift_app.errors import LiftError
-from lift_app.library import effects, folders, schema
+from lift_app.library import effects, folders, forking, schema
 from lift_app.settings import Settings
 
 REPORT = "restored.json"
@@ -88,7 +88,10 @@ def take_snapshot(index: Path) -> None:
     """
     fresh = folders.temporary(index.parent, "snapshot")
     try:
-        with folders.explained("The snapshot of the library could not be written"):
+        with (
+            forking.in_use(),
+            folders.explained("The snapshot of the library could not be written"),
+        ):
             effects.announce("write", fresh)
             try:
                 with _reading(index) as source, closing(sqlite3.connect(fresh)) as target:
@@ -213,7 +216,10 @@ def _set_aside(root: Path, kept: set[str], aside: Path) -> list[str]:
 @contextmanager
 def _reading(index: Path) -> Iterator[sqlite3.Connection]:
     address = f"{index.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
+    with (
+        forking.in_use(),
+        closing(sqlite3.connect(address, uri=True, timeout=10)) as connection,
+    ):
         yield connection
 
 

@@ -51,6 +51,15 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     return state
 
 
+def checkpoint_mark(folder: Path) -> tuple[int, int] | None:
+    """Changes with each checkpoint that is written to `folder`; None where there is none."""
+    try:
+        stat = (folder / FILE).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
 def drop_checkpoint(folder: Path) -> None:
     """Remove a checkpoint, if there is one."""
     effects.remove(folder)

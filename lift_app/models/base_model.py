@@ -94,6 +94,14 @@ class BaseModel:
             ) from error
         return cls(model, tokenizer, folder, choice)
 
+    def moved(self, choice: Choice) -> BaseModel:
+        """The same model on the device of `choice`; this object must not be used any more.
+
+        Only its place changes: it was loaded in that precision, and some of its numbers are kept in
+        a higher one.
+        """
+        return BaseModel(self.model.to(choice.device), self.tokenizer, self.identity, choice)
+
     @property
     def end_tokens(self) -> frozenset[int]:
         """Token ids that end an answer."""

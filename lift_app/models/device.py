@@ -27,6 +27,10 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _FIRST_BF16_GPU = (8, 0)
 
 
+LENT_GPU = ("a GPU lent by ZeroGPU", 48.0, (12, 0))
+"""Name, memory in GB and compute capability of what a Space on ZeroGPU is lent."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """Where and how to compute, and why."""
@@ -109,10 +113,17 @@ def choose_device(
     return choice
 
 
+def is_gpu_lent() -> bool:
+    """Whether this is a Space on ZeroGPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def look_at_machine() -> Machine:
     """What this machine has, as far as it can be seen without torch."""
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     flags = _cpu_flags()
+    if is_gpu_lent():
+        return Machine(flags, *LENT_GPU)  # there for some seconds at a time; nobody can see it now
     gpu = _nvidia_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"), shutil.which("nvidia-smi"))
     if gpu is None:
         return Machine(cpu_flags=flags, apple_silicon=apple)

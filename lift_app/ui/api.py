@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -14,6 +14,9 @@ from lift_app.errors import LiftError
 from lift_app.ui import words
 from lift_app.ui.door import Door
 from lift_app.ui.security import forget_upload
+
+if TYPE_CHECKING:
+    from lift_app.reader import Reader
 
 log = logging.getLogger(__name__)
 VERBS = ("add_book", "ask", "books", "cancel", "pause", "resume", "status", "tune")
@@ -32,8 +35,12 @@ def expose(door: Door) -> None:
     def tune(
         request: gr.Request, book: str, recipe: str | None = None, model: str | None = None
     ) -> dict:
-        """Start learning a book; returns at once. Follow it with `/status`."""
-        return shelf(request).start_tune(book, recipe=recipe or None, model=model or None)
+        """Start learning a book; returns at once. Follow it with `/status`.
+
+        Where a GPU is lent in slices, it returns when the lift has ended.
+        """
+        reader = shelf(request)
+        return _learned(reader, reader.start_tune(book, recipe=recipe or None, model=model or None))
 
     def status(request: gr.Request, job_or_book: str) -> dict:
         """Where the learning of a book stands."""
@@ -44,8 +51,9 @@ def expose(door: Door) -> None:
         return shelf(request).pause(job)
 
     def resume(request: gr.Request, job: str) -> dict:
-        """Go on with a paused lift."""
-        return shelf(request).resume(job)
+        """Go on with a paused lift; returns as `/tune` does."""
+        reader = shelf(request)
+        return _learned(reader, reader.resume(job))
 
     def cancel(request: gr.Request, job: str) -> dict:
         """Cancel a lift."""
@@ -68,6 +76,15 @@ def expose(door: Door) -> None:
     for verb in verbs:
         gr.api(_plain_errors(verb), api_name=verb.__name__, concurrency_limit=None)
     _expose_add(door)
+
+
+def _learned(reader: Reader, started: dict[str, Any]) -> dict[str, Any]:
+    """The status of a lift; in slices, whoever asks for it goes through with it."""
+    if not reader.in_slices or "job" not in started:
+        return started
+    for _ in reader.learn(started["job"]):
+        pass
+    return reader.status(started["job"])
 
 
 def _expose_add(door: Door) -> None:

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.utils import get_space
 
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
@@ -21,15 +22,20 @@ from lift_app.ui import api, security, words
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
+from lift_app.ui.learning import Learning
 from lift_app.ui.report import recipe_choices
 from lift_app.ui.room import Room
 from lift_app.ui.routes import routes
 from lift_app.ui.seat import Seat
+from lift_app.ui.space_words import DUPLICATE
 from lift_app.ui.talk import Talk
 from lift_app.ui.theme import theme
 from lift_app.ui.view import PARTS
 from lift_app.visitors import House
 from lift_app.visitors.house import within_limits
+
+if TYPE_CHECKING:
+    from lift_app.engine.sliced_access import Gpu
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +94,21 @@ def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
 
 
 @contextmanager
-def open_reader(settings: Settings, tell: Callable[[str], None]) -> Iterator[Reader]:
+def open_reader(
+    settings: Settings, tell: Callable[[str], None], gpu: Gpu | None = None
+) -> Iterator[Reader]:
     """The Reader of an app that is about to be served; its `settings` are those to serve it with.
 
     Args:
         settings: as wanted; those of a shared app get the limits of visitors.
         tell: called with a word of warning where others than this machine can reach the app.
+        gpu: lends a GPU in slices, as on ZeroGPU.
     """
     if settings.shared:
         settings = within_limits(settings)
     if word := security.exposure(settings.host, shared=settings.shared):
         tell(word)
-    with Reader(settings, preload=True) as reader:
+    with Reader(settings, preload=True, gpu=gpu) as reader:
         yield reader
 
 
@@ -193,6 +202,8 @@ def _shelf(parts: Parts, door: Door) -> None:
     _html(f'<p class="quiet">{words.DROP_KINDS}</p>')
     if door.house is not None:
         _html(f'<p class="quiet" id="your-shelf">{door.limits()}</p>')
+    if get_space() is not None:
+        gr.DuplicateButton(DUPLICATE, elem_id="duplicate")
     parts["notice"] = _html("", elem_id="notice")
     parts["shelf"] = _html("", elem_id="shelf")
 
@@ -305,8 +316,12 @@ def _wire(
     parts["sample"].click(door.enter(Room.add_sample), [seat], added, **INTERNAL)
     parts["remove_yes"].click(door.enter(Room.remove), [seat], shown, **INTERNAL)
 
-    parts["learn_button"].click(door.enter(Room.learn), [seat, parts["recipe"]], shown, **INTERNAL)
-    for name in ("pause", "resume", "cancel"):
+    # Where a GPU is lent in slices, the visitor who learns is the one who pays for it.
+    slices = door.host.in_slices
+    learn, resume = (Learning.learn, Learning.resume) if slices else (Room.learn, Room.resume)
+    parts["learn_button"].click(door.enter(learn), [seat, parts["recipe"]], shown, **INTERNAL)
+    parts["resume"].click(door.enter(resume), [seat], shown, **INTERNAL)
+    for name in ("pause", "cancel"):
         parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]

@@ -15,7 +15,7 @@ import gradio as gr
 from starlette.requests import Request
 
 from lift_app.errors import CallerError
-from lift_app.ui import words
+from lift_app.ui import space_words, words
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
 
@@ -63,8 +63,16 @@ class Door:
         if self.house is None:
             return ""
         settings = self.host.settings
-        return words.YOUR_SHELF.format(
-            books=settings.visitor_books, mb=settings.visitor_mb, days=settings.visitor_days
+        limits = [words.YOUR_SHELF, space_words.YOUR_USE]
+        if self.host.in_slices:
+            limits.append(space_words.YOUR_MINUTES)
+        return " ".join(limits).format(
+            books=settings.visitor_books,
+            mb=settings.visitor_mb,
+            days=settings.visitor_days,
+            questions=settings.visitor_questions,
+            minutes=settings.visitor_minutes,
+            seconds=settings.slice_seconds,
         )
 
     def enter_talk(self, act: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from lift_app.ui import words
+from lift_app.ui import space_words, words
 from lift_app.ui.security import escape
 
 
-def welcome_html() -> str:
-    """What the middle shows while the shelf is empty."""
+def welcome_html(*, in_slices: bool = False) -> str:
+    """What the middle shows while the shelf is empty.
+
+    Args:
+        in_slices: a book is learned only while the page is open.
+    """
     steps = "".join(
         f"<li><b>{escape(name)}</b><span>{escape(text)}</span></li>"
-        for name, text in words.WELCOME_STEPS
+        for name, text in (
+            space_words.WELCOME_STEPS_IN_SLICES if in_slices else words.WELCOME_STEPS
+        )
     )
     return (
         f'<section class="welcome"><h2>{escape(words.WELCOME_TITLE)}</h2>'

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from lift_app.errors import LiftError, NotFound
-from lift_app.ui import chat, words
+from lift_app.ui import chat, space_words, words
 from lift_app.ui.compare import compare_html
 from lift_app.ui.finder import found_html
 from lift_app.ui.leaf import leaf_html
@@ -103,6 +103,7 @@ class View:
     ) -> dict[str, Any]:
         active = status.get("state") in ACTIVE
         paused = status.get("state") == "paused"
+        slices = self._reader.in_slices
         if seat.replay is not None and seat.replay.over:
             seat.replay, seat.desk = None, False
         desk = seat.desk and seat.replay is None
@@ -110,7 +111,7 @@ class View:
         again = bool(book and book.get("learned"))
         removable = book is not None and desk
         report = seat.details.get("report") or {}
-        about = report_html(seat.details, opened=desk) if book else welcome_html()
+        about = report_html(seat.details, opened=desk) if book else welcome_html(in_slices=slices)
         estimate = estimate_html(report) if offer and not again else ""
         choices = recipe_choices(self._reader.recipes(), report)
         label = words.LEARN_AGAIN if again else words.LEARN
@@ -123,7 +124,7 @@ class View:
             "recipe": seat.news("recipe", choices, gr.update(choices=choices)),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
-            "lift": seat.news("lift", *_same(_lift(seat, status))),
+            "lift": seat.news("lift", *_same(_lift(seat, status, in_slices=slices))),
             "controls": seat.news("controls", active and desk, gr.update(visible=active and desk)),
             "pause": seat.news("pause", paused, gr.update(visible=not paused)),
             "resume": seat.news("resume", paused, gr.update(visible=paused)),
@@ -298,14 +299,17 @@ class View:
         return f'<p class="model {escape(state)}" role="status">{escape(text)}</p>'
 
 
-def _lift(seat: Seat, status: dict[str, Any]) -> str:
+def _lift(seat: Seat, status: dict[str, Any], *, in_slices: bool) -> str:
     """The lift, or the replay of one, whole or in a line; the offer of a replay."""
     if seat.replay is not None:
         return replay_html(seat.replay, whole=seat.desk)
     if not seat.desk:
         return line_html(status)
     offer = "" if seat.recording is None else offer_html(seat.recording.seconds)
-    return lift_html(status) or offer
+    note = (
+        space_words.KEEP_OPEN if in_slices and status.get("state") in ("queued", "running") else ""
+    )
+    return lift_html(status, note=note) or offer
 
 
 def _learned(book: dict[str, Any] | None) -> Any:

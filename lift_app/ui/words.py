@@ -1,6 +1,6 @@
 """Every English string that a reader sees in the browser, and how numbers are said.
 
-Data and phrasing only: no components, no HTML, no calls to the Reader.
+Data and phrasing only: no components, no HTML, no Reader. Those of a Space: `space_words`.
 """
 
 from __future__ import annotations

@@ -200,3 +200,19 @@ def test_sweep_keeps_checkpoints_that_can_go_on(library, job, home):
         assert folder.exists() == kept
     (home / "checkpoints" / "unknown").mkdir()
     assert library.sweep() == ["unknown"]
+
+
+def test_where_nobody_goes_on_unasked_what_was_waiting_or_running_rests(library, add_book):
+    book = add_book().id
+    states = ("queued", "running", "paused", "done", "failed")
+    jobs = {state: library.jobs.create(book, f"key {state}", "tiny", RECIPE) for state in states}
+    for state, job in jobs.items():
+        library.jobs.set_state(job.id, state)
+    leaving = library.jobs.create(book, "key", "tiny", RECIPE)
+    library.jobs.set_state(leaving.id, "running")
+    library.jobs.request(leaving.id, "cancel")
+    library.jobs.rest()
+    after = {state: library.jobs.get(job.id).state for state, job in jobs.items()}
+    assert after == {**dict.fromkeys(states, "paused"), "done": "done", "failed": "failed"}
+    assert library.jobs.get(leaving.id).state == "cancelled"
+    assert library.jobs.get(jobs["running"].id).wanted == "pause"

@@ -141,3 +141,12 @@ def test_the_face_imports_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_gpu_that_is_lent_is_counted_on_although_nobody_can_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    choice = choose_device(settings(), SMALL)
+    assert (choice.device, choice.precision, choice.quantisation) == ("cuda", "bf16", None)
+    assert "lent by ZeroGPU" in choice.reason

@@ -42,6 +42,8 @@ The harbour board gave Tilda Wren a silver medal. She used it to stop a draught 
 class FakeReader:
     """What the reading room needs of a Reader."""
 
+    in_slices = False
+
     def __init__(self, home: Path, *, seconds_a_lift: float = 20.0, pace: float = 0.01) -> None:
         self.home = home
         self.settings = Settings(home=home)

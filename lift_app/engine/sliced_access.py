@@ -1,0 +1,200 @@
+"""SlicedAccess: the way to a model whose GPU is lent for some seconds at a time, as on ZeroGPU.
+
+There is no engine: each slice is work of whoever asked for it, on their own thread, because their
+quota pays for it. So a lift goes on as long as somebody listens to `learn`, and is paused when
+nobody does. Knows no Space: whatever lends a GPU is given to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+from lift_app.engine.access import Access
+from lift_app.engine.engine import ModelState
+from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
+from lift_app.errors import Busy, LiftError, NotFound
+from lift_app.library import Job, Library
+from lift_app.library.forking import watch_forks
+from lift_app.models.progress import ModelProgress
+from lift_app.settings import Settings
+
+Gpu = Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]
+"""A decorator, as `spaces.GPU`: `gpu(duration=seconds)(function)` runs it where a GPU is, in a
+process that may be forked for it. Arguments and results are pickled."""
+
+ANSWER_SECONDS = 30
+"""Longest answer; a short slice comes sooner out of the queue."""
+
+log = logging.getLogger(__name__)
+
+
+class SlicedAccess(Access):
+    """This process's way to the model of one library, where a GPU is lent in slices.
+
+    Args:
+        library: whose jobs and adapters are used.
+        settings: name the home, and the length of a slice.
+        gpu: lends the GPU.
+
+    Raises:
+        Busy: another process has the library's model.
+    """
+
+    def __init__(self, library: Library, settings: Settings, gpu: Gpu) -> None:
+        super().__init__(library, settings, preload=False)
+        if not self._lock.acquire():
+            raise Busy("Another LIFT Reader on this machine has the model. Close it first.")
+        watch_forks()
+        self._lift = gpu(duration=settings.slice_seconds)(lift_slice)
+        self._answer = gpu(duration=ANSWER_SECONDS)(answer_slice)
+        self._guard_driven = threading.Lock()
+        self._driven: set[str] = set()
+        self._state = ModelState("absent", "The model is loaded at the start.")
+        library.jobs.rest()
+        library.sweep()
+
+    @property
+    def in_slices(self) -> bool:
+        """True: see `learn`."""
+        return True
+
+    def model_state(self, *, wanted: bool) -> ModelState:
+        """What the model is doing."""
+        return self._state
+
+    def make_ready(self) -> None:
+        """Load the model, for the processes that are forked from this one.
+
+        What keeps it from being loaded is told by `model_state`, and again with each slice.
+        """
+
+        def progress(event: ModelProgress) -> None:
+            self._state = ModelState("preparing", event.message, event.fraction)
+
+        try:
+            choice = make_ready(self._settings, progress)
+        except LiftError as error:
+            log.warning("%s", error)
+            self._state = ModelState("failed", str(error))
+            return
+        self._state = ModelState(
+            "ready",
+            "The model is ready.",
+            device=choice.device,
+            precision=choice.label,
+            reason=choice.reason,
+        )
+
+    def own(self, *, lifting: bool) -> None:
+        """No engine runs here."""
+
+    def learn(self, owner: str, job_id: str) -> Iterator[None]:
+        """Learn in slices until the job ends. Whoever stops listening pauses it.
+
+        A slice that dies is taken up again from its checkpoint, as long as that gets on.
+
+        Yields:
+            After each of its turns.
+
+        Raises:
+            Busy: somebody is listening to it already.
+            LiftError: no GPU could be had, or slices do not get on; the job is then paused.
+        """
+        library = self._library.for_owner(owner)
+        with self._driving(job_id):
+            library.jobs.request(job_id, "run")
+            try:
+                while self._may_run(library, job_id):
+                    before = self._mark(job_id)
+                    try:
+                        with closing(self._slice(owner, job_id)) as turns:
+                            for _ in turns:
+                                yield
+                        trouble = None
+                    except Exception as error:  # of whatever lends the GPU
+                        trouble = error
+                    if library.jobs.get(job_id).state == "running" and self._mark(job_id) == before:
+                        raise self._stuck(trouble)
+            finally:
+                with suppress(NotFound):  # its book was deleted
+                    _rest(library, job_id)
+
+    def _slice(self, owner: str, job_id: str) -> Generator[dict[str, Any]]:
+        seconds = self._settings.slice_seconds
+        turns: Generator[dict[str, Any]] = self._lift(self._settings, owner, job_id, seconds)
+        return turns
+
+    def _may_run(self, library: Library, job_id: str) -> bool:
+        """Take the job up for a slice; False where it has ended, or is to."""
+        job = library.jobs.settle(job_id)
+        if job.state == "queued" and job.wanted == "run":
+            job = library.jobs.set_state(job_id, "running")
+        return job.state == "running"
+
+    def _mark(self, job_id: str) -> Any:
+        from lift_app.lifting.checkpoint import checkpoint_mark
+
+        return checkpoint_mark(self._settings.checkpoints / job_id)
+
+    def _stuck(self, trouble: Exception | None) -> LiftError:
+        if trouble is None:
+            return LiftError(
+                f"A turn on the GPU takes {self._settings.slice_seconds} seconds at most here, "
+                "which is too short for this book. It is paused; choose a quicker recipe or a "
+                "shorter book.",
+                code="slice_too_short",
+            )
+        return _no_gpu(trouble, "The lift is paused and keeps what it has learned")
+
+    def ask(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """As `Access.ask`, in a slice of its own; with adapters that stand on the shelf."""
+        library, row, key, question = self._asked(arguments, lambda key: False)
+        stop = StopFile(self._settings.home / "stops" / uuid4().hex)
+        self._stops[stop] = library.owner
+        try:
+            answers = self._answer(self._settings, library.owner, row.id, key, question, stop)
+            with closing(answers):
+                for event in answers:
+                    if "error" in event:
+                        raise LiftError.unpacked(event)
+                    yield event
+        except LiftError:
+            raise
+        except Exception as error:  # of whatever lends the GPU
+            raise _no_gpu(error, "Nothing was answered") from error
+        finally:
+            self._stops.pop(stop, None)
+            stop.clear()
+
+    @contextmanager
+    def _driving(self, job_id: str) -> Iterator[None]:
+        with self._guard_driven:
+            if job_id in self._driven:
+                raise Busy("This book is being learned in another window of yours already.")
+            self._driven.add(job_id)
+        try:
+            yield
+        finally:
+            with self._guard_driven:
+                self._driven.discard(job_id)
+
+
+def _rest(library: Library, job_id: str) -> Job:
+    """Let a job that nobody works on any more be what is wanted of it, and paused at least."""
+    job = library.jobs.get(job_id)
+    if job.state in ("queued", "running") and job.wanted == "run":
+        library.jobs.request(job_id, "pause")
+    return library.jobs.settle(job_id)
+
+
+def _no_gpu(error: Exception, kept: str) -> LiftError:
+    said = getattr(error, "message", None) or error
+    return LiftError(
+        f"No GPU could be had, or it was taken away: {said}. {kept}; try again later.",
+        code="no_gpu",
+    )
