@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,12 +34,12 @@ def tune_all(reader: Reader, *, address: str | None, as_json: bool, **lift: Any)
         LiftError: some books could not be learned; their names are in it.
     """
     rows = reader.library.books.list()[::-1]
-    account, line = Account(rows), StatusLine()
+    account, line, stdout = Account(rows), StatusLine(), sys.stdout
     with closing(_events(reader, rows, address, lift)) as events:  # before the reader is, always
         for event in events:
             account.note(event)
             if as_json:
-                print_json(event)
+                print_json(event, stdout)
             elif event["stage"] == "model":
                 line.show(str(event["message"]), event.get("fraction"))
             else:
@@ -71,5 +74,6 @@ def _events(
     from lift_app.cluster.fleet import Fleet
     from lift_app.cluster.ray_pool import RayPool
 
-    with RayPool(address) as pool:
+    # Ray prints to stdout when a worker dies; the lift's own note says it, and JSON stays JSON.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), RayPool(address) as pool:
         yield from Fleet(reader, pool, Plan(model, folder, recipe)).lift(rows)

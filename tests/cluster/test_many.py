@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from small_pool import SmallPool
 
 from lift_app.cli.main import main
+from lift_app.cluster.assignment import Assignment
 from lift_app.errors import LiftError
 from lift_app.reader import Reader
 
@@ -54,6 +56,30 @@ def test_books_that_fail_are_named_at_the_end(reader: Reader, learned: list[Any]
     assert sum(event["stage"] == "done" for event in events) == len(account["learned"]) == 5
     assert [failed["title"] for failed in account["failed"]] == ["Bero and the keys"]
     assert error["error"]["code"] == "some_failed"
+
+
+def test_on_a_cluster_stdout_is_ours_alone(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    class LoudPool(SmallPool):
+        """Prints as Ray does when a worker dies."""
+
+        def __init__(self, address: str) -> None:
+            super().__init__()
+
+        def __enter__(self) -> LoudPool:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            print("(raylet) Left.")
+
+        def start(self, assignment: Assignment) -> None:
+            print("(raylet) A worker died.")
+            super().start(assignment)
+
+    monkeypatch.setattr("lift_app.cluster.ray_pool.RayPool", LoudPool)
+    done = _run(reader, "--all", "--ray", "10.0.0.1:1", "--json")
+    assert done.exit_code == 0, done.output
+    *events, account = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sum(event["stage"] == "done" for event in events) == len(account["learned"]) == 6
 
 
 @pytest.mark.parametrize(
