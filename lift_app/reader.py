@@ -400,13 +400,13 @@ class Reader(Conversations):
         """
         return require_local(model or self.settings.model, self.settings)
 
-    def engine(self) -> Engine:
-        """The engine of this process, for work that is neither a lift nor a question.
+    def engine(self, *, lifting: bool = True) -> Engine:
+        """The engine of this process, for other work; with `lifting` it also runs what waits.
 
         Raises:
             Busy: another process has the model.
         """
-        engine = self._access.own(lifting=True)
+        engine = self._access.own(lifting=lifting)
         if engine is None:
             raise Busy("Another LIFT Reader on this machine has the model. Close it first.")
         return engine

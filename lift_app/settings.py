@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 from lift_app.errors import CallerError
 
@@ -26,6 +26,8 @@ class Settings:
     """Where base models are kept, so that several homes can share them. Default: in the home."""
     starts: Path = Path()
     """Where a reader's own starts are kept, likewise. Default: in the home."""
+    scratch: Path = Path()
+    """Where a worker of a cluster keeps the checkpoints of its lifts. Default: the user's cache."""
     owner: str = "local"
     """Whose shelf this is. One owner in local use."""
     model: str = "smollm2-135m-instruct"
@@ -93,6 +95,9 @@ class Settings:
             object.__setattr__(self, "models", self.home / "models")
         if self.starts == Path():
             object.__setattr__(self, "starts", self.home / "starts")
+        if self.scratch == Path():
+            cache = user_cache_path("lift-reader", appauthor=False)
+            object.__setattr__(self, "scratch", cache / "lifts")
 
     def default_strength(self, *, evidence: bool) -> float:
         """Strength of the adapter with or without passages in the context."""

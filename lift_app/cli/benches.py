@@ -14,6 +14,7 @@ from lift_app.cli.timings import (
     answer_command,
     estimate_command,
     length_command,
+    scale_command,
     schedule_command,
     speed_command,
 )
@@ -31,6 +32,7 @@ for command in (
     schedule_command,
     estimate_command,
     length_command,
+    scale_command,
     suites.run_command,
     suites.table_command,
     suites.figure_command,

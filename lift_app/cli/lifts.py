@@ -42,15 +42,35 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("tune")
-@click.argument("book")
+@click.argument("book", required=False)
+@click.option("--all", "every", is_flag=True, help="Every book of the shelf instead of BOOK.")
+@click.option("--ray", "address", help="With --all: on this Ray cluster; `local` starts one here.")
 @recipe_options
 @json_option
 @reports_errors
-def tune_command(book: str, as_json: bool, **lift: Any) -> None:
-    """Learn BOOK: lift it into an adapter. Interrupted, it goes on where it was."""
+def tune_command(
+    book: str | None,
+    every: bool,
+    address: str | None,
+    changes: tuple[str, ...],
+    as_json: bool,
+    **lift: Any,
+) -> None:
+    """Learn BOOK: lift it into an adapter. Interrupted, it goes on where it was.
+
+    With --all every book of the shelf is learned; those that are already cost nothing.
+    """
+    if every == (book is not None) or (address is not None and not every):
+        raise CallerError("Name one BOOK, or say --all; --ray ADDRESS goes with --all.")
     close_on_sigterm()
     with Reader() as reader:
-        _tune(reader, book, as_json=as_json, **lift)
+        if book is not None:
+            _tune(reader, book, changes=changes, as_json=as_json, **lift)
+            return
+        from lift_app.cli.many import tune_all
+
+        values = changed_values(changes)
+        tune_all(reader, address=address, as_json=as_json, values=values, **lift)
 
 
 @click.command("read")

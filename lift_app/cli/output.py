@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TextIO
 
 import click
 
@@ -17,10 +17,11 @@ from lift_app.errors import LiftError
 P = ParamSpec("P")
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on a line of its own, at once."""
-    click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
-    sys.stdout.flush()
+def print_json(value: Any, stream: TextIO | None = None) -> None:
+    """One JSON document on a line of its own, at once; on stdout unless another is named."""
+    stream = stream or sys.stdout
+    click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), file=stream)
+    stream.flush()
 
 
 def note(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands that time: `lift bench answer`, `speed`, `schedule`, `estimate` and `length`."""
+"""Commands about time and size: `lift bench answer`, `speed`, `schedule`, `estimate` and others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.lifting.recipe import resolve_recipe
+from lift_app.lifting.values import with_values
 from lift_app.reader import Reader
 
 LARGEST_WINDOW = 8192
@@ -174,6 +175,34 @@ def estimate_command(
         print_json(result)
     else:
         click.echo(estimate.table(result))
+
+
+@click.command("scale")
+@click.option("--recipe", default="standard", show_default=True, help="Recipe of every lift.")
+@click.option("--shape", default="llama-3-8b", show_default=True, help="Shape of the base model.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a number of the load, as readers=500; may be repeated.",
+)
+@click.option("--speed", type=float, help="Tokens a second of `lift bench speed` on one such GPU.")
+@json_option
+@reports_errors
+def scale_command(
+    recipe: str, shape: str, changes: tuple[str, ...], speed: float | None, as_json: bool
+) -> None:
+    """What 10,000 readers with 1,000,000 books need: a paper estimate, with its inputs."""
+    from lift_app.bench import scale
+
+    load = with_values(scale.Load(), changed_values(changes), "load")
+    chosen = resolve_recipe(recipe, window=LARGEST_WINDOW)
+    found = scale.estimate(load, shape=shape, recipe=chosen, tokens_per_second=speed)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(scale.table(found))
 
 
 @click.command("length")

@@ -17,8 +17,10 @@ from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_c
 from lift_app.lifting.values import with_values
 from lift_app.models.lora import AdapterHost
 from lift_app.models.starts import CARD, WEIGHTS
+from lift_app.settings import Settings
 from lift_app.sft.corpus import Document, read_corpus
 from lift_app.sft.lessons import Lesson, LessonWriter
+from lift_app.sft.team import Team, find_team
 from lift_app.sft.trainer import SLOT, SftRecipe, SftTrainer, measure
 
 Event = dict[str, Any]
@@ -46,6 +48,7 @@ def train_start(
     target: Path,
     *,
     checkpoint_seconds: float = 60,
+    team: Team | None = None,
 ) -> Iterator[Event]:
     """Train a start and write it to `target`.
 
@@ -56,6 +59,8 @@ def train_start(
         target: folder of the start; replaced when the new one is whole. The checkpoint lies
             beside it until then, and a call with the same recipe and documents goes on from it.
         checkpoint_seconds: between two checkpoints.
+        team: who trains; this process alone by default. All of a team call this; the first one
+            measures and writes, and what it finds is where all go on.
 
     Yields:
         Events as of a lift: `stage` (`measuring`, `training`, `done`), `step`, `steps`, `loss`,
@@ -64,17 +69,18 @@ def train_start(
     Raises:
         LiftError: the training went astray, or the disk is full.
     """
+    team = team or Team()
     trained_on, held_out = hold_out(documents, recipe)
     writer = LessonWriter(host.base, trained_on, recipe.seed)
     probe: list[Lesson] = []
-    if held_out:
+    if held_out and team.is_first:
         other = LessonWriter(host.base, held_out, recipe.seed)
         probe = [other.write(number) for number in range(MEASURED_LESSONS)]
-    trainer = SftTrainer(host, writer, recipe)
-    steps = recipe.lessons
+    trainer = SftTrainer(host, writer, recipe, team)
+    steps = recipe.steps
     work = target.parent / f".{target.name}"
     identity = _identity(host, documents, recipe)
-    saved = load_checkpoint(work)
+    saved = team.first_says(load_checkpoint(work) if team.is_first else None)
     if saved and saved["identity"] == identity:
         trainer.load_state(saved["trainer"])
         before, seconds = saved["before"], saved["seconds"]
@@ -98,9 +104,12 @@ def train_start(
             "tokens_per_second": round(trainer.pace.tokens_per_second or 0, 1),
             "eta_seconds": round(seconds / result.step * (steps - result.step)),
         }
-        if time.monotonic() - kept_at >= checkpoint_seconds or trainer.finished:
+        due = time.monotonic() - kept_at >= checkpoint_seconds or trainer.finished
+        if due and team.is_first:
             keep()
             kept_at = time.monotonic()
+    if not team.is_first:
+        return
     yield {"stage": "measuring", "step": steps, "steps": steps}
     card = {
         "base": host.base.identity.name,
@@ -109,6 +118,7 @@ def train_start(
         "documents": len(trained_on),
         "held_out": [document.id for document in held_out],
         "seconds": round(seconds),
+        "processes": team.size,
         "precision": host.base.choice.label,
         "device": host.base.choice.device,
         "nll": {"before": before, "after": measure(host, probe, trained=True)},
@@ -126,6 +136,8 @@ def train_in_turns(
 ) -> Iterator[Event]:
     """`train_start` on the thread that owns the model, a turn an event: questions go in between.
 
+    Where a launcher started several processes, this is for the first of them.
+
     Args:
         submit: queues work for the model without a start.
         corpus: folder of documents.
@@ -136,15 +148,42 @@ def train_in_turns(
         CallerError: no documents, or a number that cannot be.
     """
     recipe, documents = with_values(SftRecipe(), values, "start"), read_corpus(corpus)
+    team = find_team()
     events: Iterator[Event] | None = None
 
     def turn(host: AdapterHost) -> Event | None:
         nonlocal events
-        events = events or train_start(host, documents, recipe, target)
+        events = events or train_start(host, documents, recipe, target, team=team)
         return next(events, None)
 
     while (event := submit(turn).result()) is not None:
         yield event
+
+
+def train_beside(
+    settings: Settings, model: str, corpus: Path, target: Path, values: Mapping[str, Any]
+) -> None:
+    """Train as one of several launched processes, but not the first: writes and says nothing.
+
+    Args:
+        settings: name device and models; the library is not needed.
+        model: base model without a start; fetched if it is not here.
+        corpus: folder of documents, the same for all.
+        target: folder of the start.
+        values: fields of `SftRecipe` to change.
+
+    Raises:
+        LiftError: as `train_start`.
+    """
+    from lift_app.models.base_model import BaseModel
+    from lift_app.models.device import choose_device
+    from lift_app.models.provision import ensure_model
+
+    recipe, documents = with_values(SftRecipe(), values, "start"), read_corpus(corpus)
+    folder = ensure_model(model, settings)
+    base = BaseModel.load(folder, choose_device(settings, folder.parameters), settings)
+    for _ in train_start(AdapterHost(base), documents, recipe, target, team=find_team()):
+        pass
 
 
 def _identity(host: AdapterHost, documents: Sequence[Document], recipe: SftRecipe) -> str:

@@ -1,4 +1,4 @@
-"""SftTrainer: turns lessons into a start, one optimizer step at a time."""
+"""SftTrainer: turns lessons into a start, one optimizer step at a time, alone or in a team."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from lift_app.lifting.packing import pack, packed_losses, row_means
 from lift_app.lifting.progress import Pace
 from lift_app.models.lora import AdapterHost
 from lift_app.sft.lessons import Lesson, LessonWriter
+from lift_app.sft.team import Team
 
 SLOT = "start"
 
 
 @dataclass(frozen=True)
 class SftRecipe:
-    """Numbers of one pre-LIFT SFT; a lesson is an optimizer step."""
+    """Numbers of one pre-LIFT SFT."""
 
     lessons: int = 800
+    batch: int = 1
+    """Lessons in an optimizer step: several processes need one each, at least."""
     rank: int = 16
     alpha: int = 32
     learning_rate: float = 5e-4
@@ -39,8 +42,13 @@ class SftRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.lessons < 1 or self.rank < 1 or self.learning_rate <= 0:
-            raise CallerError("A start needs lessons, rank and learning_rate above 0.")
+        if min(self.lessons, self.batch, self.rank) < 1 or self.learning_rate <= 0:
+            raise CallerError("A start needs lessons, batch, rank and learning_rate above 0.")
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps; the last one may have fewer lessons."""
+        return -(-self.lessons // self.batch)
 
     def to_json(self) -> dict[str, Any]:
         """All fields as a plain dict."""
@@ -48,10 +56,10 @@ class SftRecipe:
 
     def rate(self, step: int) -> float:
         """Learning rate of step `step` (0-based)."""
-        warmup = max(1, round(self.warmup * self.lessons))
+        warmup = max(1, round(self.warmup * self.steps))
         if step < warmup:
             return self.learning_rate * (step + 1) / warmup
-        progress = (step - warmup) / max(1, self.lessons - warmup)
+        progress = (step - warmup) / max(1, self.steps - warmup)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
@@ -64,7 +72,7 @@ class SftStep:
     loss: float
     """Mean loss of the learned tokens, in nats."""
     tokens: int
-    """Tokens that were computed."""
+    """Tokens that were computed, by all processes."""
     seconds: float
 
 
@@ -75,12 +83,27 @@ class SftTrainer:
         host: the base model with its adapter slots.
         writer: the lessons.
         recipe: every number.
+        team: who learns the lessons of a step; this process alone by default.
 
     Raises:
+        CallerError: a step has fewer lessons than the team has processes.
         LiftError: later, from `step()`, if the loss stops being a number.
     """
 
-    def __init__(self, host: AdapterHost, writer: LessonWriter, recipe: SftRecipe) -> None:
+    def __init__(
+        self,
+        host: AdapterHost,
+        writer: LessonWriter,
+        recipe: SftRecipe,
+        team: Team | None = None,
+    ) -> None:
+        self._team = team or Team()
+        if recipe.batch < self._team.size:
+            raise CallerError(
+                f"{self._team.size} processes share the lessons of a step, which has "
+                f"{recipe.batch}. Say --set batch={self._team.size}, or a multiple of it; the "
+                "learning rate is for steps of any size."
+            )
         self.recipe = recipe
         self.step_done = 0
         self.pace = Pace()
@@ -94,34 +117,47 @@ class SftTrainer:
     @property
     def finished(self) -> bool:
         """True when every step is done."""
-        return self.step_done >= self.recipe.lessons
+        return self.step_done >= self.recipe.steps
 
     def step(self) -> SftStep:
-        """Train on the next lesson.
+        """Train on the next lessons, or this process's share of them.
+
+        The loss is a mean over all learned tokens of the step, whoever learns them, so a team makes
+        the step that one process makes alone, up to rounding.
 
         Raises:
             LiftError: the loss is not finite; nothing was changed.
         """
         began = time.perf_counter()
-        lesson = self._writer.write(self.step_done)
-        packed = pack(lesson.rows, self._host.base.device)
+        first = self.step_done * self.recipe.batch
+        numbers = range(first, min(first + self.recipe.batch, self.recipe.lessons))
+        lessons = [self._writer.write(n) for n in numbers[self._team.place :: self._team.size]]
+        [learned] = self._team.total(sum(lesson.tokens for lesson in lessons))
+        parameters = self._host.parameters(SLOT)
         with self._host.training(SLOT):
             self._optimizer.zero_grad(set_to_none=True)
-            loss = packed_losses(self._host.model, packed).mean()
-            if not torch.isfinite(loss):
+            mine, computed = 0.0, 0
+            for lesson in lessons:
+                packed = pack(lesson.rows, self._host.base.device)
+                part = packed_losses(self._host.model, packed).sum() / learned
+                part.backward()
+                mine += part.item()
+                computed += packed.ids.shape[1]
+            self._team.add_gradients(parameters)
+            loss, tokens = self._team.total(mine, computed)
+            if not math.isfinite(loss):
                 raise LiftError(
                     "The training loss is no longer a number. Try a smaller learning rate.",
                     code="diverged",
                 )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self._host.parameters(SLOT), self.recipe.gradient_clip)
+            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.gradient_clip)
             for group in self._optimizer.param_groups:
                 group["lr"] = self.recipe.rate(self.step_done)
             self._optimizer.step()
         self.step_done += 1
         seconds = time.perf_counter() - began
-        self.pace.add(packed.ids.shape[1], seconds)
-        return SftStep(self.step_done, loss.item(), packed.ids.shape[1], seconds)
+        self.pace.add(int(tokens), seconds)
+        return SftStep(self.step_done, loss, int(tokens), seconds)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs besides the recipe and the documents."""

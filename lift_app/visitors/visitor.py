@@ -118,7 +118,7 @@ class Visitor(Reader):
                 f"{MOST_CHARACTERS:,} here. Nothing was kept; split it and add a part."
             )
 
-    def engine(self) -> Engine:
+    def engine(self, *, lifting: bool = True) -> Engine:
         """Not for visitors."""
         raise limit("Only who runs this app can do that.")
 
