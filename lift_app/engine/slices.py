@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lift_app.answering.question import Question
+from lift_app.engine.desk import LibraryDesk
 from lift_app.errors import LiftError, ModelUnavailable, NotFound
 from lift_app.library import Library, effects
 from lift_app.models.device import choose_device
@@ -121,7 +122,8 @@ def lift_slice(
         library = opened.for_owner(owner)
         try:
             job = library.jobs.get(job_id)
-            lift = LiftJob(library, settings, _host_of(settings), job)
+            desk = LibraryDesk(library, job)
+            lift = LiftJob(desk, settings, _host_of(settings), job)
             turns = lift.turns()
             first: int | None = None
             between = False

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from lift_app.engine.engine import _unexpected
+from lift_app.engine.engine import unexpected
 from lift_app.errors import LiftError
 from lift_app.lifting import room
 from lift_app.lifting.recipe import Recipe
@@ -108,5 +108,5 @@ def test_which_errors_mean_it() -> None:
     )
     for error in (torch.OutOfMemoryError("x"), MemoryError(), RuntimeError(allocator)):
         assert is_out_of_memory(error)
-        assert _unexpected("This could not be answered", error).code == "out_of_memory"
+        assert unexpected("This could not be answered", error).code == "out_of_memory"
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))

@@ -57,7 +57,7 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
     """
     length = recipe.segment_length
     once = replace(recipe, epochs=1, stride=length)
-    carried = {"carried_tokens": length * 5 // 8}
+    carried = length * 5 // 8
     return {
         "stride 3/8": replace(once, stride=length * 3 // 8),
         "stride 3/8, 8 epochs": replace(once, stride=length * 3 // 8, epochs=8),
@@ -65,10 +65,10 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
         "stride 3/4": replace(once, stride=length * 3 // 4),
         "stride 1": once,
         "stride 1, fresh cuts, 2 epochs": replace(once, epochs=2, fresh_cuts=True),
-        "stride 1, 5/8 carried": replace(once, **carried),
+        "stride 1, 5/8 carried": replace(once, carried_tokens=carried),
         "stride 1, upper half": replace(once, upper_layers=0.5),
         "stride 1, upper third": replace(once, upper_layers=1 / 3),
-        "stride 1, 5/8 carried, upper half": replace(once, upper_layers=0.5, **carried),
+        "stride 1, 5/8 carried, upper half": replace(once, upper_layers=0.5, carried_tokens=carried),
     }
 
 
