@@ -26,6 +26,8 @@ from visiting import Guest, Refused
 from lift_app.ui import words
 
 MARKERS = ("ZANZIBRON", "QUORVATEL", "MELDRAVIN", "OSTREPHAX")
+START_SECONDS = 600
+"""The app may start beside other work, and a soak is in no hurry."""
 VERBS = ("ask", "talk", "look", "add", "learn", "remove")
 
 SPY = """
@@ -93,7 +95,7 @@ class App:
     def start(self) -> None:
         script = str(Path(__file__).parent / "soak_server.py")
         self.server = Server([sys.executable, script], self.environment)
-        self.server.wait()
+        self.server.wait(START_SECONDS)
 
     def kill(self) -> None:
         """As kill -9 does it; then start again."""

@@ -76,12 +76,12 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Outco
         while time.monotonic() - began < 60 * MINUTES:
             time.sleep(5)
             levels.append(app.measure())
+        seconds = time.monotonic() - began
     finally:
         stop.set()
         for thread in threads:
             thread.join(120)
-        levels.append(app.measure())
-        seconds = time.monotonic() - began
+    levels.append(app.measure())
     for life in lives:
         life.look()
         life.ask()
