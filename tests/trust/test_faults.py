@@ -6,11 +6,11 @@ one fail, then the second, and so on until the reading passes.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from faults import FaultAt
+from figures import SOAK, tell
 from whole_reading import assert_sound, read_through
 
 from lift_app.errors import LiftError
@@ -19,7 +19,6 @@ from lift_app.settings import Settings
 
 pytestmark = pytest.mark.faults
 
-SOAK = bool(os.environ.get("LIFT_SOAK"))
 STRIDE = 1 if SOAK else 11
 """Of this many effects one fails; the long run lets every one fail."""
 
@@ -35,7 +34,7 @@ def test_every_kind_of_effect_goes_through_the_door(
     tiny_settings: Settings, short_story: Path, quick: None
 ) -> None:
     seen = count_effects(tiny_settings, short_story)
-    print(f"{len(seen)} effects")
+    tell(effects=len(seen))
     assert {kind for kind, _ in seen} == set(effects.KINDS)
     for part in ('INSERT INTO "books"', "COMMIT", "source.md", "state.bin", "manifest.json"):
         assert any(part in target for _, target in seen), part
@@ -63,5 +62,5 @@ def test_every_failing_effect_leaves_a_sound_library(
             break
         read_through(tiny_settings, short_story)
         nth += STRIDE
-    print(f"{told + survived} faults: {told} told, {survived} survived, {nth} effects")
+    tell(faults=told + survived, told=told, survived_without_a_word=survived, unsound=0)
     assert told + survived > 120 / STRIDE
