@@ -17,7 +17,7 @@ import gradio as gr
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
-from lift_app.ui import api, security, words
+from lift_app.ui import api, security, uploads, words
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
@@ -122,6 +122,7 @@ def serve(
         CallerError: the port is taken or the address is not this machine's.
     """
     port = free_port(settings)
+    uploads.keep_in(settings.home)
     house = House(reader) if settings.shared else None
     door = Door(reader, house)
     demo = build(reader, door)

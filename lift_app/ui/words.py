@@ -344,6 +344,7 @@ NO_PASS = "Open the page of this app first (with cookies allowed): it gives you 
 NOT_YOURS = "This belongs to another visitor."
 TOO_FAST = "Too many requests. Wait a few seconds."
 TOO_LONG = "This is too long to be sent."
+TOO_MANY_WINDOWS = "You listen to {most} windows already. Close some of them first."
 TOO_MANY_PASSES = "Too many new visitors come from your network. Try again in a few minutes."
 
 # Trouble
