@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,26 +107,34 @@ class App:
 
     def measure(self) -> Level:
         own = Path(f"/proc/{self.server.process.pid}")
-        family = [own, *_children(own)]
-        pages = sum(int((place / "statm").read_text().split()[1]) for place in family)
-        ticks = sum(
-            sum(map(int, (place / "stat").read_text().rpartition(")")[2].split()[11:15]))
-            for place in family
-        )
+        taken = [_taken(process) for process in (own, *_children(own))]
         return Level(
-            memory=pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+            memory=sum(pages for pages, _ in taken) * os.sysconf("SC_PAGE_SIZE") / 2**20,
             files=len(list((own / "fd").iterdir())),
             threads=len(list((own / "task").iterdir())),
-            kept=sum(1 for path in self.home.rglob("*") if path.is_file()),
-            cpu=ticks / os.sysconf("SC_CLK_TCK"),
+            kept=sum(len(names) for _, _, names in os.walk(self.home)),
+            cpu=sum(ticks for _, ticks in taken) / os.sysconf("SC_CLK_TCK"),
         )
+
+
+# Threads and children come and go while they are counted.
 
 
 def _children(process: Path) -> Iterator[Path]:
     for task in (process / "task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield Path("/proc") / child
-            yield from _children(Path("/proc") / child)
+        with suppress(OSError):
+            for child in (task / "children").read_text().split():
+                yield Path("/proc") / child
+                yield from _children(Path("/proc") / child)
+
+
+def _taken(process: Path) -> tuple[int, int]:
+    """Pages of memory, and ticks of processor time; nothing of a process that has just ended."""
+    with suppress(OSError):
+        pages = int((process / "statm").read_text().split()[1])
+        ticks = (process / "stat").read_text().rpartition(")")[2].split()[11:15]
+        return pages, sum(map(int, ticks))
+    return 0, 0
 
 
 class Life:
