@@ -122,7 +122,7 @@ def serve(
         CallerError: the port is taken or the address is not this machine's.
     """
     port = free_port(settings)
-    uploads.keep_in(settings.home)
+    waiting = uploads.keep()
     house = House(reader) if settings.shared else None
     door = Door(reader, house)
     demo = build(reader, door)
@@ -162,6 +162,7 @@ def serve(
         log.info("interrupted")
     finally:
         demo.close(verbose=False)
+        uploads.forget(waiting)
 
 
 def free_port(settings: Settings) -> int:

@@ -1,12 +1,15 @@
 """Uploads: the folder where files that readers send wait until they are read.
 
-It stands in the library's home, where no other user of the machine can look, and holds only so
-much. What is sent by halves leaves nothing, and what nobody reads is removed. Where Gradio puts an
-upload is Gradio's; that a file is read is for the room.
+A folder of this process alone, which no other user of the machine can look into, and which holds
+only so much. What is sent by halves leaves nothing, what nobody reads is removed, and nothing
+outlives the app. Where Gradio puts an upload in it is Gradio's; whose it is, the doorkeeper's.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -28,16 +31,35 @@ ABANDONED_SECONDS = 1800.0
 LOOK_BYTES = 16 * 2**20
 """So often, while a file is being sent, is the room looked at."""
 
+_LONGEST_PATH = 4096
 _PLACE = "GRADIO_TEMP_DIR"
+_NAME = re.compile(r"lift-uploads-(\d+)-.+")
 _own: set[Path] = set()
-"""Folders that are a library's; in others Gradio may keep the files of other programs."""
 
 
-def keep_in(home: Path) -> None:
-    """Let uploads wait in a library's home, unless `GRADIO_TEMP_DIR` names another folder."""
-    _own.add(home / "uploads")
-    environ.setdefault(_PLACE, str(home / "uploads"))
-    tidy()
+def keep() -> Path | None:
+    """Make a folder for the uploads of this process; None if `GRADIO_TEMP_DIR` names another one.
+
+    Those of processes that died go.
+    """
+    for path in Path(tempfile.gettempdir()).glob("lift-uploads-*"):
+        name = _NAME.fullmatch(path.name)
+        if name and not _lives(int(name[1])):
+            shutil.rmtree(path, ignore_errors=True)
+    if environ.get(_PLACE):
+        return None
+    place = Path(tempfile.mkdtemp(prefix=f"lift-uploads-{os.getpid()}-"))
+    environ[_PLACE] = str(place)
+    _own.add(place)
+    return place
+
+
+def forget(place: Path | None) -> None:
+    """Remove the folder that `keep` made, with all in it."""
+    if place is not None:
+        shutil.rmtree(place, ignore_errors=True)
+        _own.discard(place)
+        environ.pop(_PLACE, None)
 
 
 def folder() -> Path:
@@ -45,8 +67,22 @@ def folder() -> Path:
     return Path(environ.get(_PLACE) or Path(tempfile.gettempdir()) / "gradio")
 
 
+def holds(path: str) -> bool:
+    """Whether a path leads to what waits, however it is spelled."""
+    place = folder()
+    if len(path) > _LONGEST_PATH or place.name.lower() not in path.lower():
+        return False
+    try:
+        return place.resolve() in Path(path).resolve().parents
+    except (OSError, ValueError):  # no path at all
+        return False
+
+
 def tidy() -> None:
-    """Remove what nobody has read: of windows that were closed, and of processes that died."""
+    """Remove what nobody has read, as of windows that were closed.
+
+    Not from a folder that `GRADIO_TEMP_DIR` names: it may hold files of other programs.
+    """
     if folder() not in _own:
         return
     oldest = time.time() - ABANDONED_SECONDS
@@ -92,3 +128,16 @@ def watched(receive: Receive) -> Receive:
         return message
 
     return receive_watched
+
+
+def _lives(process: int) -> bool:
+    """Whether a process runs; one of another user counts, for its folder is not ours to remove."""
+    if os.name == "nt":  # where signal 0 is no question but an interruption
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

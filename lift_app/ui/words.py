@@ -349,9 +349,7 @@ TOO_MANY_PASSES = "Too many new visitors come from your network. Try again in a 
 
 # Trouble
 NOTE = "Please note"
-UNEXPECTED = (
-    "Something went wrong that should not have. Your books are safe; the program's log says more."
-)
+UNEXPECTED = "Something went wrong that should not have. Your books are safe; the log says more."
 NO_BOOK = "Choose a book on the shelf first."
 PORT_TAKEN = (
     "Port {port} on {host} is taken by another program. Stop that one, or choose another port, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from lift_app.ui import doorkeeper
+from lift_app.ui import belongings, doorkeeper
+from lift_app.ui.belongings import Files
 from lift_app.ui.door import VISITOR
 from lift_app.ui.doorkeeper import COOKIE, SECURE_COOKIE, Doorkeeper
 from lift_app.ui.security import exposure
@@ -93,6 +95,32 @@ def test_a_visitor_listens_to_so_many_windows_and_no_more(
     monkeypatch.setattr(doorkeeper, "MOST_STREAMS", 1)
     for _ in range(3):  # what has ended counts no more
         assert one.get("/gradio_api/heartbeat/a").status_code == 200
+
+
+def test_a_request_names_waiting_files_of_the_visitor_alone(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lift-uploads-x"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
+    one = browser()
+    one.get("/")
+    inside = f"{place}/sum/a.txt"
+    for data in ([inside], {"a": [{"path": inside}]}, f"{place}/../{place.name}/sum/a.txt"):
+        assert one.post("/gradio_api/call/add_book", json={"data": data}).status_code == 403
+    for data in ("a.txt", str(tmp_path), f"about {place.name}", "\ud800", "x" * 9000, [[["/"]]]):
+        sent = json.dumps({"data": data})
+        assert one.post("/gradio_api/call/ask", content=sent).status_code == 200, data
+
+
+def test_files_belong_to_all_who_sent_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files()
+    files.sent(["a", "b"], "one")
+    files.sent(["a"], "two")
+    assert files.belongs("a", "one") and files.belongs("a", "two")
+    assert files.belongs("b", "one") and not files.belongs("b", "two")
+    monkeypatch.setattr(belongings, "MOST_FILES", 2)
+    files.sent(["c"], "two")
+    assert not files.belongs("b", "one") and files.belongs("a", "one")  # the oldest is forgotten
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,13 +30,15 @@ pytestmark = [pytest.mark.hostile, pytest.mark.isolation]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
-    monkeypatch.setattr(uploads, "_own", set())
-    uploads.keep_in(tmp_path)
-    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / "uploads")
-    (tmp_path / "uploads" / "a").mkdir(parents=True)
-    return tmp_path / "uploads"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = uploads.keep()
+    assert place is not None and os.environ["GRADIO_TEMP_DIR"] == str(place)
+    assert place.stat().st_mode & 0o077 == 0 and place.parent == tmp_path
+    yield place
+    uploads.forget(place)
+    assert not place.exists() and "GRADIO_TEMP_DIR" not in os.environ
 
 
 def old(path: Path) -> Path:
@@ -53,13 +59,26 @@ def test_what_nobody_reads_is_removed(place: Path) -> None:
 
 
 def test_a_folder_that_others_share_is_left_alone(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))
-    uploads.keep_in(tmp_path)
-    theirs = old(tmp_path / "shared" / "theirs.png")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    assert uploads.keep() is None
+    theirs = old(tmp_path / "theirs.png")
     uploads.tidy()
+    uploads.forget(None)
     assert theirs.exists()
+
+
+def test_what_a_killed_app_left_goes_when_the_next_one_starts(place: Path, tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    left = tmp_path / f"lift-uploads-{child.pid}-x"
+    left.mkdir()
+    (left / "secret.pdf").write_bytes(b"x")
+    alive = tmp_path / f"lift-uploads-{os.getppid()}-x"
+    alive.mkdir()
+    assert uploads.keep() is None  # the place of this process is there already
+    assert not left.exists() and alive.exists() and place.exists()
 
 
 def test_little_room_is_told_with_the_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
