@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -260,6 +262,7 @@ def test_a_served_app_clears_shelves_without_being_asked(
     )
     assert house.visitor("visitor-old").books() == []
     assert "sweep" not in {thread.name for thread in threading.enumerate()}
+    assert not list(Path(tempfile.gettempdir()).glob(f"lift-uploads-{os.getpid()}-*"))
 
 
 def test_closing_a_visitor_closes_nothing(house: House, visitor: Visitor, tmp_path: Path) -> None:
