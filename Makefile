@@ -29,12 +29,14 @@ test: check model
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files, and
-# mixed work of several visitors for an hour: `make soak MINUTES=10` for less of that.
+# mixed work of several visitors for an hour: `make soak MINUTES=10` for less of that. What they
+# counted is in soak-figures.jsonl; SEED chooses what is random in them.
 MINUTES ?= 60
+SEED ?= $$(date +%s)
 
 soak: model
-	LIFT_SOAK=$$(date +%s) LIFT_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s -v --timeout 7200 \
-		-m 'faults or hostile or isolation'
+	LIFT_SOAK=$(SEED) LIFT_SOAK_MINUTES=$(MINUTES) LIFT_SOAK_FIGURES=soak-figures.jsonl \
+		$(BIN)/python -m pytest -s -v --timeout 7200 -m 'faults or hostile or isolation'
 
 # A Space as the hub would build it: its requirements alone in a fresh environment, and a question;
 # then slices by the hub's own package.

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 
 from lift_app.errors import LiftError
+from lift_app.library import BookRow
 from lift_app.library.folders import hash_file
 from lift_app.library.snapshots import is_sound, mark_of, restorations, snapshot_of
 from lift_app.models.catalogue import find_model
@@ -40,6 +41,7 @@ def examine(reader: Reader) -> list[Finding]:
         _programs(),
         _home(reader),
         _index(reader),
+        _words(reader),
         _snapshot(reader),
         *_restorations(reader),
         *_books(reader),
@@ -76,6 +78,13 @@ def _index(reader: Reader) -> Finding:
     return Finding("index", True, f"{books} books, {jobs} unfinished lifts, integrity ok")
 
 
+def _words(reader: Reader) -> Finding:
+    """The word indexes, by which passages are found."""
+    if reader.library.passages.index_is_sound():
+        return Finding("word index", True, "it holds the words of every passage")
+    return Finding("word index", False, "it is damaged; make it anew: lift doctor --repair")
+
+
 def _snapshot(reader: Reader) -> Finding:
     snapshot = snapshot_of(reader.settings.database)
     if not snapshot.exists():
@@ -101,7 +110,7 @@ def _books(reader: Reader) -> list[Finding]:
     rows = reader.library.books.list()
     for row in rows:
         try:
-            text_kept = reader.library.books.load(row.id).text_sha256 == row.text_sha256
+            text_kept = _is_kept(reader, row)
             file_kept = hash_file(reader.library.books.source(row.id)) == row.id
         except (LiftError, OSError) as error:
             findings.append(Finding(f"book {row.title}", False, str(error)))
@@ -112,6 +121,16 @@ def _books(reader: Reader) -> list[Finding]:
             findings.append(Finding(f"book {row.title}", False, says))
     whole = len(rows) - len(findings)
     return [*findings, Finding("books", True, f"{whole} with text and file as they were read")]
+
+
+def _is_kept(reader: Reader, row: BookRow) -> bool:
+    """Whether pages, and the passages cut from them, are what was kept."""
+    book, passages = reader.library.books.load(row.id), reader.library.passages
+    return book.text_sha256 == row.text_sha256 and all(
+        page.text[passage.start : passage.end] == passage.text
+        for page in book.pages
+        for passage in passages.on_page(row.id, page.number)
+    )
 
 
 def _adapters(reader: Reader) -> list[Finding]:

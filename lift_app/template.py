@@ -4,11 +4,16 @@ What is constant for a book comes first (instruction, head, tail, two worked exa
 earlier turns, then the evidence and the question, so that the beginning of the prompt can be kept
 between questions.
 
+Every text that comes from outside, from a book above all, is data: it stands behind a mark of the
+template ("From the book:") and ends where the next mark begins. So no line of it may begin as a
+mark does; one that does is quoted with `> `. The tokens that end a message are `models`' to guard.
+
 Knows no book and no model, and imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 TEMPLATE_VERSION = 3
@@ -53,6 +58,29 @@ mean NLL of the gold answer 1.96 without these two turns and 1.34 with them, tok
 """
 
 
+BEGINS, ENDS = "The book begins:", "The book ends:"
+FROM_THE_BOOK, QUESTION = "From the book:", "Question:"
+
+MARKS = (
+    INSTRUCTION.partition(' "')[0],
+    BEGINS,
+    ENDS,
+    FROM_THE_BOOK,
+    QUESTION,
+    AT_LENGTH,
+    WRITE_QUESTION,
+)
+"""What the template's own lines begin with, and nobody else's."""
+
+LONGEST_TITLE = 300
+"""Characters of a title, as many as are kept of one when a book is read."""
+
+_MARK = re.compile(
+    "|".join(re.escape(mark).replace(r"\ ", r"\s+").replace(":", r"\s*[:：]") for mark in MARKS),
+    re.IGNORECASE,
+)
+
+
 def build_messages(
     *,
     title: str,
@@ -78,7 +106,8 @@ def build_messages(
     """
     turns = [(ask(asked, [passage]), said) for asked, passage, said in EXAMPLES if examples]
     messages = [instruct(title, head, tail)]
-    for asked, answered in [*turns, *history]:
+    turns += [(as_data(asked), as_data(answered)) for asked, answered in history]
+    for asked, answered in turns:
         messages.append({"role": "user", "content": asked})
         messages.append({"role": "assistant", "content": answered})
     messages.append({"role": "user", "content": ask(question, evidence, at_length)})
@@ -87,18 +116,18 @@ def build_messages(
 
 def instruct(title: str, head: str = "", tail: str = "") -> Message:
     """The system message: what to do, and the beginning and the end of the book."""
-    parts = [INSTRUCTION.format(title=title)]
+    parts = [INSTRUCTION.format(title=_in_quotes(title))]
     if head:
-        parts.append(f"The book begins:\n{head}")
+        parts.append(f"{BEGINS}\n{as_data(head)}")
     if tail:
-        parts.append(f"The book ends:\n{tail}")
+        parts.append(f"{ENDS}\n{as_data(tail)}")
     return {"role": "system", "content": "\n\n".join(parts)}
 
 
 def ask(question: str, evidence: Sequence[str] = (), at_length: bool = False) -> str:
     """One user message: the passages, then the question."""
     wanted = f"\n{AT_LENGTH}" if at_length else ""
-    return f"{_passages(evidence)}Question: {question}{wanted}"
+    return f"{_passages(evidence)}{QUESTION} {as_data(question)}{wanted}"
 
 
 def ask_back(evidence: Sequence[str]) -> str:
@@ -106,5 +135,29 @@ def ask_back(evidence: Sequence[str]) -> str:
     return f"{_passages(evidence)}{WRITE_QUESTION}"
 
 
+def as_data(text: str) -> str:
+    """A text in which no line passes for one of the template's; most texts are as they were.
+
+    What a reader is shown and what is cited comes from the page, not from here.
+    """
+    lines = text.splitlines(keepends=True)
+    return "".join(f"> {line}" if _passes_for_a_mark(line) else line for line in lines)
+
+
+def _passes_for_a_mark(line: str) -> bool:
+    """Whether a line begins as one of the template's does, to whom sees letters alone."""
+    seen = line.strip()
+    if not seen.isprintable():
+        seen = "".join(c for c in seen if c.isprintable() or c.isspace()).lstrip()
+    return _MARK.match(seen) is not None
+
+
 def _passages(evidence: Sequence[str]) -> str:
-    return "From the book:\n" + "\n\n".join(evidence) + "\n\n" if evidence else ""
+    if not evidence:
+        return ""
+    return f"{FROM_THE_BOOK}\n" + "\n\n".join(map(as_data, evidence)) + "\n\n"
+
+
+def _in_quotes(title: str) -> str:
+    """A title that stays on its line and within its quotation marks."""
+    return " ".join(title.split())[:LONGEST_TITLE].replace('"', "'")

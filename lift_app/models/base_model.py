@@ -7,6 +7,7 @@ adapters, books or answers.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class BaseModel:
         self.device = torch.device(choice.device)
         self.dtype = _DTYPES[choice.precision]
         self.window = identity.window
+        self._control_tokens = _control_tokens(tokenizer)
         _freeze(model)
         use_short_attention(model)
 
@@ -121,8 +123,8 @@ class BaseModel:
 
         The model's own chat template is used. Where it takes no system message, its text goes in
         front of the first user message; where there is no template, plain lines with the speaker's
-        name are used. Text in a message that spells a special token is broken up, so that nothing
-        a book says can end a message.
+        name are used. Text in a message that spells a token of the model's own, or a speaker's name
+        where those are plain lines, is broken up: nothing a book says can end a message.
         """
         return self._encode_chat(self._chat_text(messages))
 
@@ -139,7 +141,7 @@ class BaseModel:
 
     def _chat_text(self, messages: Messages) -> str:
         plain = [
-            {"role": message["role"], "content": self._without_special_tokens(message["content"])}
+            {"role": message["role"], "content": self._without_control_tokens(message["content"])}
             for message in messages
         ]
         if not self.tokenizer.chat_template:
@@ -162,11 +164,21 @@ class BaseModel:
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
 
-    def _without_special_tokens(self, text: str) -> str:
-        for token in self.tokenizer.all_special_tokens:
+    def _without_control_tokens(self, text: str) -> str:
+        for token in self._control_tokens:
             if token in text:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def _control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """What a tokenizer takes out of a text whole: its special tokens, and others that were added.
+
+    Not all of the latter are called special (`<file_sep>`, `<tool_call>`). Runs of white space,
+    which some tokenizers have among them, are ordinary text.
+    """
+    tokens = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    return tuple(sorted(t for t in tokens if len(t) > 1 and not t.isspace()))
 
 
 def _load_tokenizer(path: Path) -> Any:
@@ -225,5 +237,12 @@ def _system_folded(messages: Messages) -> list[dict[str, str]]:
 
 def _plain_chat(messages: Messages) -> str:
     names = {"user": "User: ", "assistant": "Assistant: "}
-    lines = [names.get(message["role"], "") + message["content"] for message in messages]
+    lines = [
+        names.get(message["role"], "") + _SPEAKER.sub("> ", message["content"])
+        for message in messages
+    ]
     return "\n\n".join([*lines, "Assistant:"])
+
+
+_SPEAKER = re.compile(r"^(?=[^\S\n]*(?:User|Assistant)\s*:)", re.IGNORECASE | re.MULTILINE)
+"""Where a line of a text passes for what somebody says next."""

@@ -34,10 +34,10 @@ _LIGATURES = str.maketrans(
 _SPACE_RUN = re.compile(r" {2,}")
 _SPACE_AT_END = re.compile(r" +$", re.MULTILINE)
 _UNDECODED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
-# Thai, Lao, Burmese, Khmer, kana, Chinese: scripts that put no spaces between words.
-_UNSPACED = re.compile(
+UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
+"""Thai, Lao, Burmese, Khmer, kana, Chinese: scripts that put no spaces between words."""
 
 
 def clean(text: str, *, keep_indent: bool = False) -> str:
@@ -67,10 +67,10 @@ def one_line(text: str, limit: int = 300) -> str:
 
 def count_words(text: str) -> int:
     """Count words; in scripts without spaces two characters count as one word."""
-    if not _UNSPACED.search(text):
+    if not UNSPACED.search(text):
         return len(text.split())
-    unspaced = len(_UNSPACED.findall(text))
-    return len(_UNSPACED.sub(" ", text).split()) + (unspaced + 1) // 2
+    unspaced = len(UNSPACED.findall(text))
+    return len(UNSPACED.sub(" ", text).split()) + (unspaced + 1) // 2
 
 
 def undecoded_share(text: str) -> float:

@@ -6,12 +6,12 @@ after a sentence, never across a chapter. Nothing is lost and nothing is added b
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lift_app.reading.blocks import Section
 from lift_app.reading.book import Chapter, Page
 from lift_app.reading.characters import count_words
+from lift_app.reading.paragraph import Paragraph
 
 LEAST_WORDS = 250
 """A page closes at the first paragraph end after this many words."""
@@ -22,10 +22,6 @@ FEW_WORDS = 200
 REST_WORDS = 70
 """A last page shorter than this is added to the page before it."""
 PARAGRAPH_BREAK = "\n\n"
-
-_SENTENCE_END = re.compile(
-    r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])[」』”’]*|\n",  # noqa: RUF100
-)
 
 
 def paginate(sections: Sequence[Section]) -> tuple[tuple[Page, ...], tuple[Chapter, ...]]:
@@ -63,24 +59,19 @@ def cut(paragraphs: Sequence[str]) -> list[str]:
     pages: list[list[str]] = []
     page: list[str] = []
     size = 0
-    waiting = list(reversed(paragraphs))
-    while waiting:
-        piece = waiting.pop()
-        words = count_words(piece)
-        if size + words > MOST_WORDS:
-            head, rest = _split(piece, MOST_WORDS - size)
-            if head and (not page or size < FEW_WORDS):
-                # A long paragraph after a short one: break it rather than leave the page empty.
-                waiting.append(rest)
-                piece, words = head, count_words(head)
-            elif page:
-                waiting.append(piece)
+    for paragraph in map(Paragraph, paragraphs):
+        while paragraph.words:
+            room = MOST_WORDS - size
+            # A long paragraph after a short one: break it rather than leave the page empty.
+            fits = paragraph.words <= room or not page or size < FEW_WORDS
+            piece = paragraph.take(room, MOST_WORDS) if fits else ""
+            if not piece:
                 page, size = _close(pages, page)
                 continue
-        page.append(piece)
-        size += words
-        if size >= LEAST_WORDS and not _looks_like_heading(piece):
-            page, size = _close(pages, page)
+            page.append(piece)
+            size += count_words(piece)
+            if size >= LEAST_WORDS and not _looks_like_heading(piece):
+                page, size = _close(pages, page)
     if page:
         last = sum(map(count_words, pages[-1])) if pages else MOST_WORDS
         if size < REST_WORDS and last + size <= MOST_WORDS + REST_WORDS and pages:
@@ -99,30 +90,3 @@ def _close(pages: list[list[str]], page: list[str]) -> tuple[list[str], int]:
 
 def _looks_like_heading(text: str) -> bool:
     return len(text) < 80 and "\n" not in text and text[-1:].isalnum()
-
-
-def _split(paragraph: str, room: int) -> tuple[str, str]:
-    """Split after the last sentence that fits into `room` words: (head, rest).
-
-    Where no sentence fits, a paragraph that no page can hold is split between words; for others
-    the head is empty.
-    """
-    best = _last_fitting(
-        (match.end() for match in _SENTENCE_END.finditer(paragraph)), paragraph, room
-    )
-    if not best and count_words(paragraph) > MOST_WORDS:
-        # Longest "words" are cut too: scripts without spaces have no other place to break.
-        ends = (match.end() for match in re.finditer(r"\S{1,100}\s*", paragraph))
-        best = _last_fitting(ends, paragraph, room)
-    return paragraph[:best].strip(), paragraph[best:].strip()
-
-
-def _last_fitting(ends: Iterable[int], paragraph: str, room: int) -> int:
-    """The last of the offsets before which there are at most `room` words; 0 if none."""
-    best, size = 0, 0
-    for end in ends:
-        size += count_words(paragraph[best:end])
-        if size > room or end == len(paragraph):
-            break
-        best = end
-    return best

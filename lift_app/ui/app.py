@@ -18,7 +18,7 @@ from gradio.utils import get_space
 from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
-from lift_app.ui import api, security, words
+from lift_app.ui import api, security, uploads, words
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
@@ -131,6 +131,7 @@ def serve(
         CallerError: the port is taken or the address is not this machine's.
     """
     port = free_port(settings)
+    waiting = uploads.keep()
     house = House(reader) if settings.shared else None
     door = Door(reader, house)
     demo = build(reader, door)
@@ -170,6 +171,7 @@ def serve(
         log.info("interrupted")
     finally:
         demo.close(verbose=False)
+        uploads.forget(waiting)
 
 
 def free_port(settings: Settings) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections import OrderedDict
+from collections import Counter
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,19 +21,26 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lift_app.settings import Settings
-from lift_app.ui import words
+from lift_app.ui import uploads, words
+from lift_app.ui.belongings import Files, Windows
 from lift_app.ui.door import VISITOR
-from lift_app.ui.reachable import MOST_BODY_BYTES, is_of_books, is_public, is_upload
+from lift_app.ui.reachable import MOST_BODY_BYTES, is_of_books, is_public, is_stream, is_upload
 from lift_app.visitors import House, Passes, Rates
 
 COOKIE = "lift_pass"
+SECURE_COOKIE = f"__Host-{COOKIE}"
+"""Over https: no other host of the same domain can set a cookie of this name, and so lead a visitor
+to a shelf that somebody else has the pass of."""
 YEAR = 365 * 86400
-MOST_WINDOWS = 20_000
 PASSES_AN_HOUR = 120
 """New passes for one address; a school may stand behind it."""
 _LISTENS = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)/?")
 UPLOADS_AN_HOUR = 30
 """Of one visitor; more than are read of them, for some are sent twice."""
+MOST_FILES = 100
+"""Waiting files that one request may name."""
+MOST_STREAMS = 48
+"""Streams that a visitor listens to at once; an open window has two or three."""
 READS, READS_SECONDS = 400, 40.0
 """Pages and pictures of one visitor: as many at once, then ten a second. A page that is turned to
 brings a few with it, for its neighbours are fetched ahead."""
@@ -57,11 +64,12 @@ class Doorkeeper:
         self.app = app
         self._passes = passes
         self._framed = framed
-        self._windows = _Windows()
+        self._windows, self._files = Windows(), Files()
         self._new = Rates(PASSES_AN_HOUR, 3600.0)
         self._acts = Rates(120, 12.0)  # a window draws itself every second
         self._uploads = Rates(UPLOADS_AN_HOUR, 3600.0)
         self._reads = Rates(READS, READS_SECONDS)
+        self._streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the owner of its shelf, or refuse it."""
@@ -69,7 +77,7 @@ class Doorkeeper:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        owner = self._passes.owner(_cookie(headers))
+        owner = self._passes.owner(_cookie(headers, secure=self._is_secure(scope, headers)))
         scope = {**scope, VISITOR: owner}
         if scope["path"] in ("", "/"):
             await self._open(scope, receive, send, headers)
@@ -80,6 +88,8 @@ class Doorkeeper:
                 await _refuse(words.NOT_YOURS, 403)(scope, receive, send)
             elif owner is not None and is_of_books(scope["path"]) and self._reads.wait(owner):
                 await _refuse(words.TOO_FAST, 429)(scope, receive, send)
+            elif owner is not None and is_stream(scope["path"]):
+                await self._listen(scope, receive, send, owner)
             else:
                 await self.app(scope, receive, send)
         else:
@@ -87,7 +97,7 @@ class Doorkeeper:
 
     async def _open(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """The page itself. It comes with a pass; a valid one is kept."""
-        shown = _cookie(headers)
+        shown = _cookie(headers, secure=self._is_secure(scope, headers))
         if scope[VISITOR] is None:
             if not self._framed and _comes_from_elsewhere(headers):
                 await HTMLResponse(KNOCK)(scope, receive, send)
@@ -97,7 +107,7 @@ class Doorkeeper:
                 return
             shown = self._passes.issue()
         assert shown is not None
-        cookie = self._set_cookie(shown, secure=_is_secure(scope, headers))
+        cookie = self._set_cookie(shown, secure=self._is_secure(scope, headers))
 
         async def send_with_pass(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -108,6 +118,21 @@ class Doorkeeper:
 
         await self.app({**scope, VISITOR: self._passes.owner(shown)}, receive, send_with_pass)
 
+    async def _listen(self, scope: Scope, receive: Receive, send: Send, owner: str) -> None:
+        """A request that stays open: what happens in a window."""
+        if self._streams[owner] >= MOST_STREAMS:
+            await _refuse(words.TOO_MANY_WINDOWS.format(most=MOST_STREAMS), 429)(
+                scope, receive, send
+            )
+            return
+        self._streams[owner] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._streams[owner] -= 1
+            if not self._streams[owner]:
+                del self._streams[owner]
+
     async def _change(self, scope: Scope, receive: Receive, send: Send, owner: str) -> None:
         """A request that does something."""
         rates = self._uploads if is_upload(scope["path"]) else self._acts
@@ -115,15 +140,35 @@ class Doorkeeper:
             await _refuse(words.TOO_FAST, 429)(scope, receive, send)
             return
         if is_upload(scope["path"]):
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._noting(send, owner))
             return
         body = await _body(Request(scope, receive))
         if body is None:
             await _refuse(words.TOO_LONG, 413)(scope, receive, send)
-        elif self._strange(owner, [*_names_in(scope), *_names_of(body)]):
+        elif self._takes(body, owner) or self._strange(
+            owner, [*_names_in(scope), *_names_of(body)]
+        ):
             await _refuse(words.NOT_YOURS, 403)(scope, receive, send)
         else:
             await self.app(scope, _replayed(body, receive), send)
+
+    def _noting(self, send: Send, owner: str) -> Send:
+        """Note whose the files are that an answer to an upload names."""
+        said = bytearray()
+
+        async def send_noting(message: Message) -> None:
+            said.extend(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                with suppress(ValueError, TypeError):
+                    self._files.sent(map(str, json.loads(said)), owner)
+            await send(message)
+
+        return send_noting
+
+    def _takes(self, body: bytes, owner: str) -> bool:
+        """Whether a request names a waiting file that the owner has not sent, or too many."""
+        files = _files_in(body)
+        return len(files) > MOST_FILES or not all(self._files.belongs(f, owner) for f in files)
 
     def _strange(self, owner: str | None, windows: list[str]) -> bool:
         return any(not self._windows.belongs(window, owner) for window in windows)
@@ -133,7 +178,12 @@ class Doorkeeper:
             rules = "SameSite=None; Secure; Partitioned"
         else:
             rules = "SameSite=Strict" + ("; Secure" if secure else "")
-        return f"{COOKIE}={value}; Path=/; Max-Age={YEAR}; HttpOnly; {rules}"
+        name = SECURE_COOKIE if secure else COOKIE
+        return f"{name}={value}; Path=/; Max-Age={YEAR}; HttpOnly; {rules}"
+
+    def _is_secure(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the visitor came over https, which the frame of a Space always does."""
+        return self._framed or "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
 
 
 def keeper(house: House, settings: Settings) -> Middleware:
@@ -141,31 +191,14 @@ def keeper(house: House, settings: Settings) -> Middleware:
     return Middleware(Doorkeeper, passes=house.passes, framed=settings.framed)
 
 
-class _Windows:
-    """Whose the windows are, by the names that browsers gave them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._owners: OrderedDict[str, str] = OrderedDict()
-
-    def belongs(self, window: str, owner: str | None) -> bool:
-        """True if the window is the owner's, or nobody's until now."""
-        with self._lock:
-            known = self._owners.get(window)
-            if known is None and owner is not None:
-                self._owners[window] = known = owner
-                while len(self._owners) > MOST_WINDOWS:
-                    self._owners.popitem(last=False)
-            return known is None or known == owner
-
-
-def _cookie(headers: Headers) -> str | None:
+def _cookie(headers: Headers, *, secure: bool) -> str | None:
     found = SimpleCookie()
     try:
         found.load(headers.get("cookie", ""))
     except Exception:  # what the standard library makes of a malformed one
         return None
-    return found[COOKIE].value if COOKIE in found else None
+    name = SECURE_COOKIE if secure else COOKIE
+    return found[name].value if name in found else None
 
 
 def _comes_from_elsewhere(headers: Headers) -> bool:
@@ -174,10 +207,6 @@ def _comes_from_elsewhere(headers: Headers) -> bool:
         return site in ("cross-site", "same-site")
     referrer = headers.get("referer")
     return bool(referrer) and urlsplit(referrer or "").netloc != headers.get("host")
-
-
-def _is_secure(scope: Scope, headers: Headers) -> bool:
-    return "https" in (scope.get("scheme"), headers.get("x-forwarded-proto"))
 
 
 def _address(scope: Scope, headers: Headers, framed: bool) -> str:
@@ -202,6 +231,22 @@ def _names_of(body: bytes) -> list[str]:
         return []  # the app refuses it
     name = found.get("session_hash") if isinstance(found, dict) else None
     return [name] if isinstance(name, str) else []
+
+
+def _files_in(body: bytes) -> list[str]:
+    """Waiting files that a request names, wherever in it; not all if there are too many."""
+    try:
+        waiting = [json.loads(body or b"null")]
+    except (ValueError, RecursionError):
+        return []
+    found: list[str] = []
+    while waiting and len(found) <= MOST_FILES:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, str) and uploads.holds(value):
+            found.append(value)
+    return found
 
 
 async def _body(request: Request) -> bytes | None:

@@ -8,23 +8,15 @@ list of what is let through, so that what a newer Gradio brings is closed until 
 from __future__ import annotations
 
 import re
-import tempfile
-from os import environ
-from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lift_app.models.child import folder_bytes
-from lift_app.models.download import free_gb
+from lift_app.ui import uploads
 
 MOST_BODY_BYTES = 2**20
 """Of a request that is no upload: a question, a click."""
-LEAST_FREE_GB = 1.0
-"""Disk space that uploads leave."""
-MOST_WAITING_GB = 2.0
-"""Uploads that nobody has read yet."""
 
 _PUBLIC = re.compile(
     r"/?|/config|/favicon\.ico|/robots\.txt|/manifest\.json|(/gradio_api)?/theme\.css"
@@ -39,6 +31,9 @@ _PERSONAL = re.compile(
     rf"|{_OF_BOOKS.pattern}"
 )
 """Stands on somebody's shelf, or changes it."""
+_STREAM = re.compile(
+    r"/gradio_api/(queue/data|upload_progress|heartbeat/[^/]+|call/(v2/)?[^/]+/[^/]+)"
+)
 
 
 def is_public(path: str) -> bool:
@@ -49,6 +44,11 @@ def is_public(path: str) -> bool:
 def is_of_books(path: str) -> bool:
     """Whether a page, its picture or a conversation is fetched there."""
     return _OF_BOOKS.fullmatch(path) is not None
+
+
+def is_stream(path: str) -> bool:
+    """Whether a request for an address stays open and is told what happens."""
+    return _STREAM.fullmatch(path.rstrip("/")) is not None
 
 
 def is_upload(path: str) -> bool:
@@ -72,9 +72,10 @@ class NeededPathsOnly:
             await PlainTextResponse("Not found", 404)(scope, receive, send)
             return
         if is_upload(path):
-            if (word := _no_room()) is not None:
+            if (word := uploads.refusal()) is not None:
                 await PlainTextResponse(word, 507)(scope, receive, send)
                 return
+            receive = uploads.watched(receive)
         else:
             length = Headers(scope=scope).get("content-length", "0")
             if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
@@ -95,13 +96,3 @@ def _bounded(receive: Receive) -> Receive:
         return {"type": "http.disconnect"} if got > MOST_BODY_BYTES else message
 
     return bounded
-
-
-def _no_room() -> str | None:
-    """Why no upload can be taken just now, if so."""
-    cache = Path(environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
-    if free_gb(cache) < LEAST_FREE_GB:
-        return "The disk is almost full. Nothing was taken."
-    if folder_bytes(cache) > MOST_WAITING_GB * 2**30:
-        return "Too many files wait to be read. Try again in a few minutes."
-    return None

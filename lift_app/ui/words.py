@@ -344,13 +344,12 @@ NO_PASS = "Open the page of this app first (with cookies allowed): it gives you 
 NOT_YOURS = "This belongs to another visitor."
 TOO_FAST = "Too many requests. Wait a few seconds."
 TOO_LONG = "This is too long to be sent."
+TOO_MANY_WINDOWS = "You listen to {most} windows already. Close some of them first."
 TOO_MANY_PASSES = "Too many new visitors come from your network. Try again in a few minutes."
 
 # Trouble
 NOTE = "Please note"
-UNEXPECTED = (
-    "Something went wrong that should not have. Your books are safe; the program's log says more."
-)
+UNEXPECTED = "Something went wrong that should not have. Your books are safe; the log says more."
 NO_BOOK = "Choose a book on the shelf first."
 PORT_TAKEN = (
     "Port {port} on {host} is taken by another program. Stop that one, or choose another port, "

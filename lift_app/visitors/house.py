@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ MOST_ADDING = 4
 READ_SECONDS, READ_MEMORY_MB = 20, 1024
 """Limits of reading one file, at most: the others wait for it."""
 SWEEP_SECONDS = 3600.0
+GRACE_SECONDS = 6 * 3600.0
+"""How long the app has to find a shelf unused before it clears it: a clock that is wrong for an
+hour, as after a machine was woken, costs nobody a shelf."""
 
 _MOST_KNOWN = 256
 log = logging.getLogger(__name__)
@@ -62,6 +66,8 @@ class House:
         self._known: OrderedDict[str, Visitor] = OrderedDict()
         self._asking: Counter[str] = Counter()
         self._adding: Counter[str] = Counter()
+        self._unused: dict[str, float] = {}
+        """Owner -> when the shelf was first found unused, by a clock that never jumps."""
         self._questions = Rates(reader.settings.visitor_questions, 60.0)
         self._adds, self._lifts = Rates(ADDS_AN_HOUR, 3600.0), Rates(LIFTS_AN_HOUR, 3600.0)
 
@@ -98,11 +104,15 @@ class House:
     def sweep(self) -> list[str]:
         """Clear shelves on which nothing was done for `visitor_days`; gives their owners."""
         oldest = datetime.now(UTC) - timedelta(days=self.reader.settings.visitor_days)
-        cleared = []
-        for owner, touched in last_touched(self.reader.library).items():
-            if owner.startswith("visitor-") and datetime.fromisoformat(touched) < oldest:
-                self._clear(owner)
-                cleared.append(owner)
+        now = time.monotonic()
+        self._unused = {
+            owner: self._unused.get(owner, now)
+            for owner, touched in last_touched(self.reader.library).items()
+            if owner.startswith("visitor-") and datetime.fromisoformat(touched) < oldest
+        }
+        cleared = [o for o, since in self._unused.items() if now - since >= GRACE_SECONDS]
+        for owner in cleared:
+            self._clear(owner)
         return cleared
 
     @contextmanager

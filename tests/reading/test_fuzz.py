@@ -7,7 +7,6 @@ in the child process as any file is. Archives are damaged inside, too, and packe
 from __future__ import annotations
 
 import io
-import os
 import re
 import time
 import zipfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from docx import Document
+from figures import SOAK, tell
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_documents import epub_entries, make_pdf, make_zip, prose, text_page
@@ -27,7 +27,7 @@ from lift_app.settings import Settings
 
 pytestmark = [pytest.mark.hostile, pytest.mark.slow]
 
-INPUTS = 12_000 if os.environ.get("LIFT_SOAK") else 150
+INPUTS = 12_000 if SOAK else 150
 SECONDS = 20
 _NET = re.compile(r"could not be read \((\w+)\)")
 """The child's last net, under readers that let an error out."""
@@ -152,5 +152,5 @@ def test_damaged_documents_of_every_format(
                 assert name.endswith("pdf"), f"{net[1]} came out of the reader of {name}"
 
     read()
-    print(dict(seen))
+    tell(**seen, hangs=0, crashes=0)
     assert seen["inputs"] >= INPUTS and seen["read"] > INPUTS / 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import hostile_files as hostile
 import pytest
+from figures import SOAK
 from reading_documents import prose
 
 from lift_app.errors import CallerError, LiftError, UnreadableFile
@@ -19,7 +19,6 @@ from lift_app.settings import Settings
 
 pytestmark = pytest.mark.hostile
 
-SOAK = bool(os.environ.get("LIFT_SOAK"))
 SECONDS, MEMORY_MB = (20, 1024) if SOAK else (6, 1024)
 REFUSED = UnreadableFile
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading_documents import prose
 
+from lift_app.reading import pages as pages_module
+from lift_app.reading import paragraph as paragraph_module
 from lift_app.reading.blocks import Section
 from lift_app.reading.characters import count_words
 from lift_app.reading.pages import MOST_WORDS, REST_WORDS, cut, paginate
@@ -52,6 +58,52 @@ def test_text_without_spaces_is_cut_too() -> None:
     pages = cut([text])
     assert "".join(pages) == text
     assert all(count_words(page) <= MOST_WORDS for page in pages)
+
+
+class Watched:
+    """A pattern that counts how many characters are looked at."""
+
+    def __init__(self, pattern: re.Pattern[str], work: list[int]) -> None:
+        self.pattern, self.work = pattern, work
+
+    def finditer(self, text: str, start: int = 0) -> Iterator[re.Match[str]]:
+        for match in self.pattern.finditer(text, start):
+            self.work[0] += match.end() - start
+            start = match.end()
+            yield match
+        self.work[0] += len(text) - start
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "unit",
+    ["word ", "海上生明月", "x" * 8_000 + " ", "a海", "One. Two! ", "\n", "。", "word word. " * 40],
+    ids=["no end", "no space", "long words", "mixed", "sentences", "lines", "marks", "paragraphs"],
+)
+def test_a_text_without_breaks_costs_no_more_than_its_length(
+    monkeypatch: pytest.MonkeyPatch, unit: str
+) -> None:
+    work = [0]
+
+    def counted(text: str) -> int:
+        work[0] += len(text)
+        return count_words(text)
+
+    for module in (pages_module, paragraph_module):
+        monkeypatch.setattr(module, "count_words", counted)
+    for name in ("_SENTENCE_END", "_WORD", "_CHUNK", "UNSPACED"):
+        watched = Watched(getattr(paragraph_module, name), work)
+        monkeypatch.setattr(paragraph_module, name, watched)
+
+    def looked_at(length: int) -> int:
+        text = "start " + unit * (length // len(unit)) + " end"
+        work[0] = 0
+        found = cut([text])
+        assert without_space("".join(found)) == without_space(text)
+        return work[0]
+
+    once, twice = looked_at(120_000), looked_at(240_000)
+    assert twice < 2.3 * once and twice < 10 * 240_000
 
 
 def test_a_heading_goes_with_what_follows() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
+import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from figures import SOAK, tell
 from whole_reading import FEW_STEPS, QUESTION, assert_sound
 
 from lift_app.doctor import examine
@@ -22,8 +24,6 @@ from lift_app.reader import Reader
 from lift_app.settings import Settings
 
 pytestmark = pytest.mark.faults
-
-SOAK = bool(os.environ.get("LIFT_SOAK"))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_every_flipped_byte_and_every_cut_of_an_adapter_is_found(
             tried += 2
         path.write_bytes(whole)
     assert _fault(folder, row.files) is None
-    print(f"{tried} damaged files, all found")
+    tell(damaged_adapter_files=tried, found=tried)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_any_flipped_byte_of_the_index_is_harmless_or_told(
     settings, _, _ = learned
     whole = settings.database.read_bytes()
     chance = random.Random(3)
-    told = 0
-    for _ in range(3000 if SOAK else 150):
+    told, flipped = 0, 3000 if SOAK else 150
+    for _ in range(flipped):
         damaged = bytearray(whole)
         for _ in range(chance.randrange(1, 4)):
             damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
@@ -173,7 +173,99 @@ def test_any_flipped_byte_of_the_index_is_harmless_or_told(
             told += 1
         for name in ("library.db-wal", "library.db-shm", "library.db-damaged"):
             (settings.home / name).unlink(missing_ok=True)
-    print(f"{told} told")
+    tell(flipped_indexes=flipped, told=told, crashes=0)
+
+
+def contents(settings: Settings) -> dict[str, object]:
+    """What a reader would miss, or be misled by."""
+    with Library.open(settings) as library:
+        books = library.books.list()
+        return {
+            "books": [row.id for row in books],
+            "texts": [library.books.load(row.id).text_sha256 for row in books],
+            "titles": [row.title for row in books],
+            "found": [library.passages.search(row.id, "lanterns in the tower") for row in books],
+            "adapters": [(row.key, row.files) for row in library.adapters.list()],
+            "jobs": [(job.id, job.state, job.key) for job in library.jobs.list()],
+            "said": [
+                [message.content for message in library.chats.messages(chat.id)]
+                for row in books
+                for chat in library.chats.list(row.id)
+            ],
+        }
+
+
+SAID = ("titles", "said")
+"""What has no sum to be checked by: a flipped bit of it is a letter that differs."""
+
+
+def test_what_any_damage_to_the_index_does_is_mended_or_told_by_the_doctor(
+    learned: tuple[Settings, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, book, _ = learned
+    with Reader(settings) as reader:
+        chat = reader.new_chat(book)["id"]
+        reader.library.chats.add_message(chat, "user", QUESTION)
+    whole, snapshot = settings.database.read_bytes(), snapshot_of(settings.database).read_bytes()
+    expected = contents(settings)
+    size = 4096
+    flips = [("flip", place) for place in range(0, len(whole), 61 if SOAK else len(whole) // 40)]
+    cuts = [("cut", place) for place in range(0, len(whole), size if SOAK else 8 * size)]
+    came: Counter[str] = Counter()
+    for kind, place in [*flips, *cuts]:
+        damaged = bytearray(whole[:place] if kind == "cut" else whole)
+        if kind == "flip":
+            damaged[place] ^= 1 << (place % 8)
+        for side in settings.home.glob("library.db-*"):
+            side.unlink()
+        snapshot_of(settings.database).write_bytes(snapshot)
+        settings.database.write_bytes(damaged)
+        restored = repair(settings)
+        after = contents(settings)
+        wrong = [name for name in expected if after[name] != expected[name]]
+        if restored is not None:
+            came["restored"] += 1
+            assert wrong == []  # the snapshot was as new
+        elif wrong:
+            with Reader(settings) as reader:
+                told = [found for found in examine(reader) if not found.ok]
+            came["told" if told else "a letter of " + wrong[0]] += 1
+            assert told or set(wrong) <= set(SAID), (kind, place, wrong)
+        else:
+            came["mended or harmless"] += 1
+        assert_sound(settings)
+        shutil.rmtree(settings.home / "damaged", ignore_errors=True)
+    tell(index_bytes=len(whole), flips=len(flips), cuts=len(cuts), **came)
+    assert came["restored"] > len(cuts) / 2
+
+
+def test_damage_to_the_word_index_is_found_and_costs_nothing(
+    learned: tuple[Settings, str, str],
+) -> None:
+    settings, book, _ = learned
+    with Library.open(settings) as library:
+        before = library.passages.search(book, "lanterns")
+        for table in ("passages_fts_data", "passages_trigram_data"):
+            with library.db.write() as database:
+                database.execute(f"UPDATE {table} SET block = zeroblob(9) WHERE id > 100")
+    with Reader(settings) as reader:
+        found = {finding.what: finding for finding in examine(reader)}
+    assert not found["word index"].ok and "lift doctor --repair" in found["word index"].says
+    assert repair(settings) is None and restorations(settings) == []
+    with Reader(settings) as reader:
+        assert all(finding.ok for finding in examine(reader))
+        assert reader.library.passages.search(book, "lanterns") == before
+
+
+def test_the_doctor_finds_a_passage_that_is_not_on_its_page(
+    learned: tuple[Settings, str, str],
+) -> None:
+    settings, _, _ = learned
+    with Library.open(settings) as library, library.db.write() as database:
+        database.execute("UPDATE passages SET text = replace(text, 'Orla', 'Olga')")
+    with Reader(settings) as reader:
+        bad = [finding.says for finding in examine(reader) if not finding.ok]
+    assert any("text is not what was kept" in says for says in bad)
 
 
 def test_an_index_that_another_process_uses_is_not_exchanged(

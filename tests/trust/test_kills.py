@@ -10,6 +10,7 @@ from pathlib import Path
 import mortal
 import pytest
 import torch
+from figures import SEED, SOAK, tell
 from safetensors.torch import load_file
 from whole_reading import assert_sound
 
@@ -21,7 +22,6 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL and no fork"),
 ]
 
-SOAK = bool(os.environ.get("LIFT_SOAK"))
 KILLS = 100 if SOAK else 6
 STEPS = {"segment_length": 64, "stride": 64, "epochs": 2, "rank": 1, "alpha": 2}
 
@@ -44,7 +44,7 @@ def test_a_lift_killed_again_and_again_ends_with_the_same_weights(
     assert child.exitcode == 0
     expected = weights(calm)
 
-    chance = random.Random(int(os.environ.get("LIFT_SOAK", "0") or 0))
+    chance = random.Random(SEED)
     kills, runs = 0, 0
     while kills < KILLS:
         runs += 1
@@ -69,4 +69,4 @@ def test_a_lift_killed_again_and_again_ends_with_the_same_weights(
     found = weights(settings)
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     assert_sound(settings)
-    print(f"{kills} kills in {runs} runs, no loss")
+    tell(kills=kills, runs=runs, losses=0)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import mortal
 import pytest
 import torch
+from figures import SOAK, tell
 from whole_reading import FEW_STEPS, QUESTION, assert_sound
 
 from lift_app.answering.answerer import Answerer
@@ -27,8 +28,6 @@ from lift_app.reader import Reader
 from lift_app.settings import Settings
 
 pytestmark = pytest.mark.faults
-
-SOAK = bool(os.environ.get("LIFT_SOAK"))
 
 
 def test_a_full_disk_in_the_middle_of_a_write_leaves_the_library_as_it_was(
@@ -223,7 +222,7 @@ def test_sigterm_ends_a_lift_with_a_checkpoint(tiny_settings: Settings, short_st
         [job] = library.jobs.list()
         saved = load_checkpoint(settings.checkpoints / job.id)
     assert saved is not None and saved["trainer"]["step"] >= step
-    print(f"a checkpoint and the end in {seconds:.1f} s")
+    tell(checkpoint_and_end_in_seconds=round(seconds, 1))
     # Five seconds are promised of a machine that does nothing else; other tests slow it down.
     assert seconds < (5 if SOAK else 30)
 
@@ -257,7 +256,13 @@ def test_many_books_come_and_go_and_nothing_grows(
     warm, last = levels[rounds // 2], levels[-1]
     assert last[:3] <= (warm[0], warm[1] + 1, warm[2] + 1)
     assert last[3] - warm[3] < 40, f"{warm[3]:.0f} MB became {last[3]:.0f} MB"
-    print(f"{rounds} books: {last[0]} threads, {last[1]} open files, {last[3]:.0f} MB")
+    tell(
+        books_added_and_deleted=rounds,
+        threads=[warm[0], last[0]],
+        open_files=[warm[1], last[1]],
+        files_in_home=[warm[2], last[2]],
+        memory_mb=[round(warm[3]), round(last[3])],
+    )
 
 
 def resident_mb() -> float:

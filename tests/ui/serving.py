@@ -50,9 +50,9 @@ class Server:
                 self._ready.put(found[1])
         self._ready.put("")
 
-    def wait(self) -> None:
+    def wait(self, seconds: float = START_SECONDS) -> None:
         try:
-            self.url = self._ready.get(timeout=START_SECONDS)
+            self.url = self._ready.get(timeout=seconds)
         except queue.Empty:
             self.url = ""
         if not self.url:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from lift_app.ui import doorkeeper
+from lift_app.ui import belongings, doorkeeper
+from lift_app.ui.belongings import Files
 from lift_app.ui.door import VISITOR
-from lift_app.ui.doorkeeper import COOKIE, Doorkeeper
+from lift_app.ui.doorkeeper import COOKIE, SECURE_COOKIE, Doorkeeper
 from lift_app.ui.security import exposure
 from lift_app.visitors import Passes
 
@@ -61,6 +63,64 @@ def test_over_https_and_in_the_frame_of_a_space(browser: Browser) -> None:
     answer = framed.get("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-dest": "iframe"})
     assert "SameSite=None; Secure; Partitioned" in answer.headers["set-cookie"]
     assert "HttpOnly" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_over_https_no_neighbour_of_the_domain_can_hand_out_a_pass(
+    browser: Browser, framed: bool
+) -> None:
+    """`evil.lab` may set a cookie for all of `lab`, but none whose name begins with `__Host-`."""
+    attacker, victim = browser(base="http://reader.lab"), browser(framed, "https://reader.lab")
+    attacker.get("/")
+    tossed = f"{COOKIE}={attacker.cookies[COOKIE]}"
+    answer = victim.get("/", headers={"cookie": tossed})
+    assert answer.headers["set-cookie"].startswith(f"{SECURE_COOKIE}=")
+    assert "Path=/" in answer.headers["set-cookie"] and "Domain" not in answer.headers["set-cookie"]
+    assert answer.text != attacker.get("/").text
+    own = victim.cookies[SECURE_COOKIE]
+    both = {"cookie": f"{SECURE_COOKIE}={own}; {tossed}"}
+    assert victim.get("/", headers=both).text == answer.text
+
+
+def test_a_visitor_listens_to_so_many_windows_and_no_more(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = browser()
+    one.get("/")
+    monkeypatch.setattr(doorkeeper, "MOST_STREAMS", 0)
+    for path in ("queue/data?session_hash=a", "heartbeat/a", "call/ask/a", "upload_progress"):
+        refused = one.get(f"/gradio_api/{path}")
+        assert refused.status_code == 429 and "0 windows" in refused.text, path
+    assert one.get("/pages/x/1.jpg").status_code == 200
+    monkeypatch.setattr(doorkeeper, "MOST_STREAMS", 1)
+    for _ in range(3):  # what has ended counts no more
+        assert one.get("/gradio_api/heartbeat/a").status_code == 200
+
+
+def test_a_request_names_waiting_files_of_the_visitor_alone(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lift-uploads-x"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
+    one = browser()
+    one.get("/")
+    inside = f"{place}/sum/a.txt"
+    for data in ([inside], {"a": [{"path": inside}]}, f"{place}/../{place.name}/sum/a.txt"):
+        assert one.post("/gradio_api/call/add_book", json={"data": data}).status_code == 403
+    for data in ("a.txt", str(tmp_path), f"about {place.name}", "\ud800", "x" * 9000, [[["/"]]]):
+        sent = json.dumps({"data": data})
+        assert one.post("/gradio_api/call/ask", content=sent).status_code == 200, data
+
+
+def test_files_belong_to_all_who_sent_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files()
+    files.sent(["a", "b"], "one")
+    files.sent(["a"], "two")
+    assert files.belongs("a", "one") and files.belongs("a", "two")
+    assert files.belongs("b", "one") and not files.belongs("b", "two")
+    monkeypatch.setattr(belongings, "MOST_FILES", 2)
+    files.sent(["c"], "two")
+    assert not files.belongs("b", "one") and files.belongs("a", "one")  # the oldest is forgotten
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,28 @@ def test_an_upload_is_no_address(guests: tuple[Guest, Guest]) -> None:
     Path(path).unlink()
 
 
+def test_a_file_that_another_one_sent_cannot_be_added(guests: tuple[Guest, Guest]) -> None:
+    """Its path is the sum of what is in it: who knows that need not have the file."""
+    thief, owner = guests
+    sent = owner.web.post("gradio_api/upload", files={"files": ("s.txt", b"QUORVATEL secret")})
+    [path] = sent.json()
+    folder = str(Path(path).parent)
+    for spelled in (path, f"{folder}/../{Path(folder).name}/s.txt", f"{folder}//./s.txt"):
+        file = {"path": spelled, "meta": {"_type": "gradio.FileData"}}
+        for address, body in (
+            ("call/add_book", {"data": [file]}),
+            ("call/v2/add_book", {"file": file}),
+            ("queue/join", {"data": [None, [file]], "fn_index": 0, "session_hash": "thiefs"}),
+            ("run/add_book", {"data": [{"x": [spelled]}]}),
+        ):
+            answer = thief.web.post(f"gradio_api/{address}", json=body)
+            assert answer.status_code == 403 and "another visitor" in answer.text, address
+    assert Path(path).is_file()
+    file = {"path": path, "orig_name": "s.txt", "meta": {"_type": "gradio.FileData"}}
+    added = owner.verb("add_book", file)
+    assert added["title"] == "S" and not Path(path).exists()
+
+
 def test_without_a_pass_nothing_personal_is_given_or_taken(
     shared: Server, books: list[dict[str, Any]]
 ) -> None:

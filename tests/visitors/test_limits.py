@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -186,7 +189,10 @@ def test_a_visitor_chooses_no_model_and_no_file_of_the_machine(
     refused(lambda: list(visitor.train_start(tmp_path, name="x")), "Only who runs this app")
 
 
-def test_a_shelf_without_use_is_cleared(house: House, tmp_path: Path) -> None:
+def test_a_shelf_without_use_is_cleared(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house_module, "GRACE_SECONDS", 0.0)
     old, new = house.visitor("visitor-old"), house.visitor("visitor-new")
     for each in (old, new, house.reader):
         each.add(book(tmp_path, 1))
@@ -199,6 +205,30 @@ def test_a_shelf_without_use_is_cleared(house: House, tmp_path: Path) -> None:
     assert old.books() == [] and len(new.books()) == len(house.reader.books()) == 1
     assert not (house.reader.settings.books / gone).exists()
     assert house.sweep() == []
+
+
+def test_a_clock_that_is_wrong_for_a_while_costs_nobody_a_shelf(
+    house: House, visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.add(book(tmp_path, 1))
+    clock, hours = datetime, [0.0]
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return clock.now(tz) + timedelta(days=3650)
+
+    monkeypatch.setattr(time, "monotonic", lambda: hours[0] * 3600)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(house_module, "datetime", Ahead)
+        for hours[0] in (0.0, 1.0, 5.9):
+            assert house.sweep() == []
+    assert house.sweep() == []  # it is right again, and what was thought of the shelf is forgotten
+    monkeypatch.setattr(house_module, "datetime", Ahead)
+    for hours[0] in (7.0, 12.9):
+        assert house.sweep() == []
+    hours[0] = 13.0
+    assert len(visitor.books()) == 1 and house.sweep() == ["visitor-a"]
 
 
 def test_a_served_app_clears_shelves_without_being_asked(
@@ -221,6 +251,7 @@ def test_a_served_app_clears_shelves_without_being_asked(
 
     monkeypatch.setattr(House, "sweep", watched)
     monkeypatch.setattr(house_module, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(house_module, "GRACE_SECONDS", 0.0)
 
     def close_after_it(_: str) -> None:
         assert swept.wait(60), "nobody swept, or a fault ended it"
@@ -231,6 +262,7 @@ def test_a_served_app_clears_shelves_without_being_asked(
     )
     assert house.visitor("visitor-old").books() == []
     assert "sweep" not in {thread.name for thread in threading.enumerate()}
+    assert not list(Path(tempfile.gettempdir()).glob(f"lift-uploads-{os.getpid()}-*"))
 
 
 def test_closing_a_visitor_closes_nothing(house: House, visitor: Visitor, tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""Uploads: a file that is sent by halves, or never read, takes nobody's room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from serving import Server
+from starlette.applications import Starlette
+from starlette.formparsers import MultiPartException
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.types import Message
+from visiting import Guest
+
+from lift_app.ui import uploads
+from lift_app.ui.reachable import NeededPathsOnly
+
+pytestmark = [pytest.mark.hostile, pytest.mark.isolation]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = uploads.keep()
+    assert place is not None and os.environ["GRADIO_TEMP_DIR"] == str(place)
+    assert place.stat().st_mode & 0o077 == 0 and place.parent == tmp_path
+    yield place
+    uploads.forget(place)
+    assert not place.exists() and "GRADIO_TEMP_DIR" not in os.environ
+
+
+def old(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x" * 1000)
+    past = time.time() - uploads.ABANDONED_SECONDS - 60
+    os.utime(path, (past, past))
+    return path
+
+
+def test_what_nobody_reads_is_removed(place: Path) -> None:
+    left, fresh = old(place / "a" / "left.pdf"), place / "b.pdf"
+    fresh.write_bytes(b"x")
+    half = old(place / "tmp123")
+    assert uploads.refusal() is None
+    assert not left.exists() and not left.parent.exists() and not half.exists()
+    assert fresh.exists()
+
+
+def test_a_folder_that_others_share_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    assert uploads.keep() is None
+    theirs = old(tmp_path / "theirs.png")
+    uploads.tidy()
+    uploads.forget(None)
+    assert theirs.exists()
+
+
+def test_what_a_killed_app_left_goes_when_the_next_one_starts(place: Path, tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    left = tmp_path / f"lift-uploads-{child.pid}-x"
+    left.mkdir()
+    (left / "secret.pdf").write_bytes(b"x")
+    alive = tmp_path / f"lift-uploads-{os.getppid()}-x"
+    alive.mkdir()
+    assert uploads.keep() is None  # the place of this process is there already
+    assert not left.exists() and alive.exists() and place.exists()
+
+
+def test_little_room_is_told_with_the_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_WAITING_GB", 1e-6)
+    (place / "waiting").write_bytes(b"x" * 2000)
+    assert "wait to be read here. Nothing was taken" in str(uploads.refusal())
+    monkeypatch.setattr(uploads, "free_gb", lambda _: 0.5)
+    assert "1 GB are left free" in str(uploads.refusal())
+
+
+def test_an_upload_ends_where_there_is_no_more_room(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many small files in one request count together, and while they are sent."""
+    monkeypatch.setattr(uploads, "LOOK_BYTES", 1000)
+    monkeypatch.setattr(uploads, "MOST_WAITING_GB", 1e-5)  # 10,737 bytes
+    taken: list[int] = []
+
+    async def send() -> Message:
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    async def take() -> None:
+        receive = uploads.watched(send)
+        while True:
+            piece = (await receive())["body"]
+            (place / f"tmp{len(taken)}").write_bytes(piece)
+            taken.append(len(piece))
+
+    with pytest.raises(MultiPartException) as caught:
+        asyncio.run(take())
+    assert "Nothing was taken" in caught.value.message
+    assert 8 < len(taken) < 16
+    app = Starlette(routes=[Route("/gradio_api/upload", PlainTextResponse("taken"))])
+    app.add_middleware(NeededPathsOnly)
+    answer = TestClient(app).post("/gradio_api/upload", content=b"x")
+    assert answer.status_code == 507 and "Nothing was taken" in answer.text
+
+
+def test_a_file_that_is_sent_by_halves_leaves_nothing(shared: Server) -> None:
+    guest, host = Guest(shared.url), urlsplit(shared.url)
+    place = Path(shared.process.args[2]) / "uploads"  # type: ignore[index]
+    cookie = "; ".join(f"{name}={value}" for name, value in guest.cookies.items())
+    with socket.create_connection((host.hostname, host.port), timeout=20) as line:
+        line.sendall(
+            f"POST /gradio_api/upload HTTP/1.1\r\nhost: {host.netloc}\r\ncookie: {cookie}\r\n"
+            "content-type: multipart/form-data; boundary=x\r\ncontent-length: 9000000\r\n\r\n"
+            "--x\r\ncontent-disposition: form-data; "
+            'name="files"; filename="half.txt"\r\n\r\n'.encode()
+            + b"y" * 300_000
+        )
+        deadline = time.monotonic() + 60
+        while not list(place.glob("tmp*")):
+            assert time.monotonic() < deadline, "nothing arrived"
+            time.sleep(0.05)
+    while list(place.glob("tmp*")):
+        assert time.monotonic() < deadline, "a half of a file stays"
+        time.sleep(0.05)
+    assert guest.send("whole.txt", b"A whole file is read. " * 30)["title"] == "Whole"
