@@ -68,7 +68,9 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
         "stride 1, 5/8 carried": replace(once, carried_tokens=carried),
         "stride 1, upper half": replace(once, upper_layers=0.5),
         "stride 1, upper third": replace(once, upper_layers=1 / 3),
-        "stride 1, 5/8 carried, upper half": replace(once, upper_layers=0.5, carried_tokens=carried),
+        "stride 1, 5/8 carried, upper half": replace(
+            once, upper_layers=0.5, carried_tokens=carried
+        ),
     }
 
 
