@@ -16,6 +16,7 @@ from lift_app.cli.timings import (
     length_command,
     schedule_command,
     speed_command,
+    waits_command,
 )
 from lift_app.reader import Reader
 
@@ -30,6 +31,7 @@ for command in (
     speed_command,
     schedule_command,
     estimate_command,
+    waits_command,
     length_command,
     suites.run_command,
     suites.table_command,
