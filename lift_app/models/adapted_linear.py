@@ -32,7 +32,7 @@ class AdaptedLinear:
         """The layer's output for x of shape (..., inputs)."""
         layer, base = self._layer, self._base
         slot = None if layer.disable_adapters else next(iter(layer.active_adapters), None)
-        if slot not in layer.scaling:  # off, or an adapter of other layers alone
+        if slot is None or slot not in layer.scaling:  # off, or an adapter of other layers alone
             output: Tensor = base(x)
             return output
         scale = layer.scaling[slot]
