@@ -91,7 +91,7 @@ class PlainLoop:
                 if not marks:
                     marks.append(_now())
 
-            def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+            def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 [(began, busy)], (now, used) = marks, _now()
                 look(state.global_step, now - began, used - busy)
                 after, after_used = _now()

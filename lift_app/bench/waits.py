@@ -97,14 +97,14 @@ def _switching(reader: Reader) -> list[float]:
         keys.append([*reader.tune(book, recipe="quick", values=QUICK)][-1]["adapter"])
     engine = reader.engine()
 
-    def turn(host: Any, key: str) -> float:
-        return _timed(lambda: engine.slot_for(host, key))
+    def turn(host: Any) -> list[float]:
+        return [
+            _timed(lambda: engine.slot_for(host, key))  # noqa: B023
+            for _ in range(ROUNDS)
+            for key in keys
+        ]
 
-    return [
-        engine.submit(lambda host, key=key: turn(host, key), model=reader.settings.model).result()
-        for _ in range(ROUNDS)
-        for key in keys
-    ]
+    return engine.submit(turn, model=reader.settings.model).result()
 
 
 def _timed(work: Callable[[], Any]) -> float:

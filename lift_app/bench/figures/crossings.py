@@ -57,7 +57,7 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
     """
     length = recipe.segment_length
     once = replace(recipe, epochs=1, stride=length)
-    carried = {"carried_tokens": length * 5 // 8}
+    carried: dict[str, Any] = {"carried_tokens": length * 5 // 8}
     return {
         "stride 3/8": replace(once, stride=length * 3 // 8),
         "stride 3/8, 8 epochs": replace(once, stride=length * 3 // 8, epochs=8),
