@@ -76,8 +76,9 @@ def run(
     Returns:
         `seconds` (which they are), `before` (mean NLL with nothing learned), `rows` ({"variant",
         "curve" ([seconds, mean NLL] at each look, means over documents), "reached" (seconds until
-        the best value of the plain loop, None if never), "sooner" (how many times), "against_plain"
-        and "against_none" (differences of the last look with 95 % intervals)}), `machine`.
+        the best value of the plain loop; None if never, or if that is no better than nothing
+        learned), "sooner" (how many times), "against_plain" and "against_none" (differences of the
+        last look with 95 % intervals)}), `machine`.
     """
     host, machine = make_host(settings, None)
     base = host.base
@@ -258,10 +259,12 @@ def _rows(
         for name, of_documents in found.items()
     }
     wanted, at = min((nll, seconds) for seconds, nll in curves[PLAIN])
+    learned = wanted < _mean(before)  # otherwise there is nothing to reach
     best = next(looks for looks in _together(found[PLAIN]) if _mean(looks) == wanted)
     rows = []
     for name, of_documents in found.items():
-        reached = next((seconds for seconds, nll in curves[name] if nll <= wanted), None)
+        below = (seconds for seconds, nll in curves[name] if learned and nll <= wanted)
+        reached = next(below, None)
         last = [looks[-1] for looks in of_documents]
         rows.append(
             {
@@ -315,6 +318,8 @@ def table(result: Mapping[str, Any]) -> str:
             + " | ".join(pairs)
             + " |"
         )
+    if all(row["reached"] is None for row in result["rows"]):
+        lines += ["", "The plain loop never got below nothing learned: there is nothing to reach."]
     lines += [
         "",
         f"{result['questions']} questions to {result['documents']} documents; with nothing learned "

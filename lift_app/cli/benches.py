@@ -17,6 +17,7 @@ from lift_app.cli.timings import (
     scale_command,
     schedule_command,
     speed_command,
+    waits_command,
 )
 from lift_app.reader import Reader
 
@@ -31,6 +32,7 @@ for command in (
     speed_command,
     schedule_command,
     estimate_command,
+    waits_command,
     length_command,
     scale_command,
     suites.run_command,

@@ -205,6 +205,28 @@ def scale_command(
         click.echo(scale.table(found))
 
 
+@click.command("waits")
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--tokens", type=click.IntRange(1000), default=1_000_000, show_default=True)
+@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
+@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@json_option
+@reports_errors
+def waits_command(
+    file: Path | None, tokens: int, model: str | None, start: str | None, as_json: bool
+) -> None:
+    """Everything else a reader waits for: commands, adding FILE, passages, another book."""
+    from lift_app.bench import waits
+
+    line = StatusLine()
+    result = waits.run(bench_settings(model, start), tokens=tokens, file=file, progress=line.show)
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(waits.table(result))
+
+
 @click.command("length")
 @recipe_options
 @click.option("--shape", help="Random weights of this shape: llama-3-8b or tiny.")

@@ -3,17 +3,21 @@
 What was kept of prompts is given back first (by the trainer). Then the segments of a step are
 learned in halves, down to one at a time, their gradients summed as before. Then activations are
 computed twice instead of kept (checkpointing). All of it learns the same. What is left after that,
-weights in 4 bits, is another adapter, so a reader has to ask for it.
+weights in 4 bits, is another adapter: it is chosen before a lift where 16 bits cannot fit
+(`models/device.py`), and advised where a lift still runs out, if this machine and model can do it.
 """
 
 from __future__ import annotations
 
 import gc
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import torch
+
+if TYPE_CHECKING:
+    from lift_app.models.base_model import BaseModel
 
 HALVED = (
     "Memory was short, so fewer segments are learned at once. The result is the same; it takes a "
@@ -24,10 +28,24 @@ CHECKPOINTED = (
     "same; it takes about a third longer."
 )
 OUT_OF_ROOM = (
-    "There is not enough memory to learn this book, even one segment at a time. Nothing that was "
-    "saved is lost. Close other programs that use memory, choose a smaller model, or set "
-    "LIFT_PRECISION=nf4 on an NVIDIA GPU: 4-bit weights need a quarter of the memory."
+    "There is not enough memory to learn this book, even one segment at a time, computed twice. "
+    "Nothing that was saved is lost. "
 )
+IN_4_BITS = (
+    "Set LIFT_PRECISION=nf4 and ask again: 4-bit weights need about a third of the memory, and the "
+    "book is learned anew on them."
+)
+LESS = "Close other programs that use memory, or choose a smaller model."
+
+
+def out_of_room(base: BaseModel) -> str:
+    """What a reader is told when no rung is left, and what to do on this machine with this model.
+
+    4-bit weights are for NVIDIA GPUs, and for models whose start is not laid into the weights.
+    """
+    choice = base.choice
+    could = choice.device == "cuda" and not choice.quantisation and not base.identity.start
+    return OUT_OF_ROOM + (IN_4_BITS if could else LESS)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -21,7 +21,7 @@ from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows, add_gradients
 from lift_app.lifting.objective import carried_losses, equal_lengths, token_losses
 from lift_app.lifting.progress import Pace
 from lift_app.lifting.recipe import Recipe
-from lift_app.lifting.room import OUT_OF_ROOM, Room, is_out_of_memory, release
+from lift_app.lifting.room import Room, is_out_of_memory, out_of_room, release
 from lift_app.lifting.schedule import Schedule, Window
 from lift_app.lifting.segments import Segment
 from lift_app.models.lora import AdapterHost
@@ -131,7 +131,7 @@ class Trainer:
                 self._host.prefixes.clear()
                 release(error)
                 if not kept and not self.room.save():
-                    raise LiftError(OUT_OF_ROOM, code="out_of_memory") from None
+                    raise LiftError(out_of_room(self._host.base), code="out_of_memory") from None
         self.step_done += 1
         seconds = time.perf_counter() - began
         self.pace.add(tokens, seconds)

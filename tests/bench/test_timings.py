@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench import answer, estimate, length, speed
+from lift_app.bench import answer, estimate, length, speed, waits
 from lift_app.bench.shapes import SHAPES, make_base
 from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.main import main
@@ -56,6 +56,21 @@ def test_estimates_are_held_against_what_lifts_take(tiny_settings: Settings) -> 
     assert 0 <= result["within"] <= 1 and result["calibration_seconds"] > 0
     assert "| 900 | quick |" in estimate.table(result)
     assert not list((bench_settings().home).glob("books/*"))  # it was a home for this alone
+
+
+def test_everything_else_is_timed(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "ROUNDS", 1)
+    command = ["bench", "waits", str(story), "--tokens", "2000", "--model", tiny_settings.model]
+    done = CliRunner().invoke(main, [*command, "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    told = [row["what"] for row in result["rows"]]
+    assert told[0].startswith(story.name) and told[-2:] == ["lift --help", "lift books"]
+    assert any("2,000 tokens" in what for what in told) and len(told) == 5
+    assert all(0 < row["median"] <= row["slowest"] for row in result["rows"])
+    assert "| lift books |" in waits.table(result)
 
 
 def test_the_operations_of_a_step_are_those_of_its_products(settings: Settings) -> None:

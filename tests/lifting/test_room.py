@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,13 +15,14 @@ from lift_app.engine.engine import unexpected
 from lift_app.errors import LiftError
 from lift_app.lifting import room
 from lift_app.lifting.recipe import Recipe
-from lift_app.lifting.room import CHECKPOINTED, HALVED, is_out_of_memory
+from lift_app.lifting.room import CHECKPOINTED, HALVED, is_out_of_memory, out_of_room
 from lift_app.lifting.segments import Segment
 from lift_app.lifting.trainer import Trainer
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
 from lift_app.models.lora import AdapterHost
+from lift_app.models.starts import Start
 from lift_app.settings import Settings
 
 RECIPE = Recipe(segment_length=16, stride=16, batch_segments=4, rank=2, alpha=4, framing="raw")
@@ -100,6 +102,19 @@ def test_kept_prefixes_are_given_back_first(
     _, trainer = lift(host)
     assert len(host.prefixes) == 0
     assert (trainer.room.at_once, trainer.room.note) == (4, None)  # nothing else was needed
+
+
+def test_4_bits_are_advised_where_they_can_be_had(
+    host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room.LESS in out_of_room(host.base)  # no NVIDIA GPU
+    monkeypatch.setattr(host.base, "choice", Choice("cuda", "bf16", None, "a test"))
+    assert "LIFT_PRECISION=nf4" in out_of_room(host.base)
+    started = replace(host.base.identity, start=Start("reader", Path(), "b", "s", {}))
+    monkeypatch.setattr(host.base, "identity", started)
+    assert "nf4" not in out_of_room(host.base)  # its start is part of the weights
+    monkeypatch.setattr(host.base, "choice", Choice("cuda", "bf16", "nf4", "a test"))
+    assert "nf4" not in out_of_room(host.base)  # they are
 
 
 def test_which_errors_mean_it() -> None:

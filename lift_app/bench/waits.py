@@ -1,0 +1,122 @@
+"""The waits bench: everything a reader waits for that is neither learning nor an answer.
+
+The command line from a cold start, a file until it is on the shelf, passages found in a very long
+book, and the change from one learned book to another. Medians, and the slowest, in one run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lift_app.bench.arms import add_document
+from lift_app.bench.documents import BenchDocument, sample_documents
+from lift_app.bench.machine import describe_machine
+from lift_app.bench.sample import text_of_length
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+ROUNDS = 5
+SHORT = 400
+"""Tokens of the books whose adapters take turns: how much was learned does not matter."""
+QUICK = {"stride": 256}
+"""A lift of few steps."""
+
+
+def run(
+    settings: Settings,
+    *,
+    tokens: int,
+    file: Path | None,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Time them all, in a home that is gone afterwards.
+
+    Args:
+        settings: name the model.
+        tokens: of the long book.
+        file: that is added, a PDF say; without one this is left out.
+        progress: told what is being done.
+
+    Returns:
+        `rows` ({"what", "median", "slowest"} in seconds), `run`.
+    """
+    rows: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, Reader(replace(settings, home=Path(folder))) as r:
+        for event in r.fetch_model():
+            progress(str(event.get("message", "the model is here")))
+        if file is not None:
+            progress(f"adding {file.name}")
+            rows[f"{file.name} on the shelf"] = [_timed(lambda: r.add(file))]
+        progress(f"a book of {tokens:,} tokens")
+        rows[f"passages found in {tokens:,} tokens"] = _looking_up(r, tokens)
+        progress("from one book to another")
+        rows["from one learned book to another"] = _switching(r)
+        for command in ("--help", "books"):
+            progress(f"lift {command}")
+            whole = [sys.executable, "-m", "lift_app.cli", command]
+            rows[f"lift {command}"] = [
+                _timed(lambda: subprocess.run(whole, check=True, capture_output=True))  # noqa: B023
+                for _ in range(ROUNDS)
+            ]
+        machine = describe_machine(r)
+    return {
+        "suite": "waits",
+        "rows": [
+            {"what": what, "median": round(median(found), 4), "slowest": round(max(found), 4)}
+            for what, found in rows.items()
+        ],
+        "run": machine,
+    }
+
+
+def _looking_up(reader: Reader, tokens: int) -> list[float]:
+    """Seconds to find the passages for each question of the sample book, in one that is longer."""
+    from lift_app.answering.lookup import look_up
+
+    text = text_of_length(reader, tokens)
+    book = add_document(reader, BenchDocument("long", "A Long Book", text, ()))
+    questions = sample_documents(reader.sample_book().parent)[0].questions
+    passages = reader.library.passages
+    return [_timed(lambda: look_up(passages, book, asked.question)) for asked in questions]  # noqa: B023
+
+
+def _switching(reader: Reader) -> list[float]:
+    """Seconds until another book's adapter answers: its files checked, loaded and switched on."""
+    keys = []
+    for name in ("one", "two"):
+        text = text_of_length(reader, SHORT) + name
+        book = add_document(reader, BenchDocument(name, name, text, ()))
+        keys.append([*reader.tune(book, recipe="quick", values=QUICK)][-1]["adapter"])
+    engine = reader.engine()
+
+    def turn(host: Any) -> list[float]:
+        return [
+            _timed(lambda: engine.slot_for(host, key))  # noqa: B023
+            for _ in range(ROUNDS)
+            for key in keys
+        ]
+
+    return engine.submit(turn, model=reader.settings.model).result()
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = ["| | seconds | slowest |", "|---|---|---|"]
+    lines += [
+        f"| {row['what']} | {row['median']:.3f} | {row['slowest']:.3f} |" for row in result["rows"]
+    ]
+    return "\n".join([*lines, "", result["run"]["sentence"]])
