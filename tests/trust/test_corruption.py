@@ -209,7 +209,7 @@ def test_what_any_damage_to_the_index_does_is_mended_or_told_by_the_doctor(
     whole, snapshot = settings.database.read_bytes(), snapshot_of(settings.database).read_bytes()
     expected = contents(settings)
     size = 4096
-    flips = [("flip", place) for place in range(0, len(whole), 61 if SOAK else len(whole) // 40)]
+    flips = [("flip", place) for place in range(0, len(whole), 127 if SOAK else len(whole) // 40)]
     cuts = [("cut", place) for place in range(0, len(whole), size if SOAK else 8 * size)]
     came: Counter[str] = Counter()
     for kind, place in [*flips, *cuts]:
