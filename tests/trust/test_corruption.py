@@ -183,6 +183,7 @@ def contents(settings: Settings) -> dict[str, object]:
         return {
             "books": [row.id for row in books],
             "texts": [library.books.load(row.id).text_sha256 for row in books],
+            "sums": [row.text_sha256 for row in books],
             "titles": [row.title for row in books],
             "found": [library.passages.search(row.id, "lanterns in the tower") for row in books],
             "adapters": [(row.key, row.files) for row in library.adapters.list()],
