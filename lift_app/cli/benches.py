@@ -10,7 +10,7 @@ from lift_app.cli import suites
 from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
-from lift_app.cli.timings import answer_command, length_command, speed_command
+from lift_app.cli.timings import answer_command, length_command, load_command, speed_command
 from lift_app.reader import Reader
 
 
@@ -23,6 +23,7 @@ for command in (
     answer_command,
     speed_command,
     length_command,
+    load_command,
     suites.run_command,
     suites.table_command,
     suites.figure_command,

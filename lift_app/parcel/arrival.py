@@ -28,6 +28,9 @@ from lift_app.shelving import shelve
 if TYPE_CHECKING:
     from lift_app.models.adapter_file import AdapterFile
 
+Layout = dict[str, tuple[int, int]]
+"""Inputs and outputs of each layer."""
+
 MOST_WORDS = 16 * 2**20
 """Bytes of a manifest, a recipe or a configuration."""
 HEADER_ROOM = 2**20
@@ -79,8 +82,9 @@ def receive(path: Path, library: Library, settings: Settings, files: FileReader)
         arrived, staged = (library.adapters.staging_folder(key) for _ in range(2))
         try:
             with folders.explained("The parcel could not be imported"):
-                _unpack(container, arrived, hashes, manifest, base, settings)
-                _rewrite(arrived, staged, manifest, base)
+                layout = _layout(base)
+                _unpack(container, arrived, hashes, manifest, base, layout, settings)
+                _rewrite(arrived, staged, manifest, base, layout)
             return _publish(library, settings, files, key, arrived, staged, manifest, model, row)
         finally:
             effects.remove(arrived)
@@ -146,11 +150,12 @@ def _unpack(
     hashes: dict[str, str],
     manifest: Manifest,
     base: ModelFolder,
+    layout: Layout,
     settings: Settings,
 ) -> None:
     """Copy what is needed; each file is the one that the manifest names, and no larger."""
     rank = manifest.recipe.rank + _start_rank(base)
-    numbers = sum(rank * (inputs + outputs) for inputs, outputs in _layout(base).values())
+    numbers = sum(rank * (inputs + outputs) for inputs, outputs in layout.values())
     limits = {CONFIG: MOST_WORDS, RECIPE: MOST_WORDS, WEIGHTS: 4 * numbers + HEADER_ROOM}
     if manifest.book_file:
         limits[manifest.book_file] = settings.max_file_mb * 2**20
@@ -162,7 +167,9 @@ def _unpack(
             _refuse(f"{name} in it is not the file that its manifest names")
 
 
-def _rewrite(arrived: Path, staged: Path, manifest: Manifest, base: ModelFolder) -> None:
+def _rewrite(
+    arrived: Path, staged: Path, manifest: Manifest, base: ModelFolder, layout: Layout
+) -> None:
     """Check the adapter against the base and write the book's part in the shelf's own form."""
     from dataclasses import replace
 
@@ -172,7 +179,6 @@ def _rewrite(arrived: Path, staged: Path, manifest: Manifest, base: ModelFolder)
 
     try:
         whole = read_adapter(arrived)
-        layout = _layout(base)
         names = tuple(layout)
         rank = manifest.recipe.rank + _start_rank(base)
         if whole.rank != rank:
@@ -275,7 +281,7 @@ def _start_rank(base: ModelFolder) -> int:
     return read_adapter(base.start.path).rank
 
 
-def _layout(base: ModelFolder) -> dict[str, tuple[int, int]]:
+def _layout(base: ModelFolder) -> Layout:
     from lift_app.models.linear_layers import layout_of
 
     return layout_of(base.path)

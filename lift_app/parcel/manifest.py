@@ -122,7 +122,7 @@ class Manifest:
             text_sha256=_sha256(book["text_sha256"]),
             encoding=None if book["encoding"] is None else _text(book["encoding"], 40),
             book_file=book["file"],
-            base=_text(base["name"], 500),
+            base=_name(base["name"]),
             weights_sha256=_sha256(base["weights_sha256"]),
             start=_text(start["name"], 64) if start else "",
             start_sha256=_sha256(start["sha256"]) if start else "",
@@ -180,6 +180,14 @@ def _text(value: Any, most: int) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > most:
         raise ValueError("a name that is empty, too long or no text")
     return value
+
+
+def _name(value: Any) -> str:
+    """The name of a model; one that leads anywhere on this machine is none."""
+    text = _text(value, 200)
+    if text[0] in "/\\~." or ".." in text or ":" in text:
+        raise ValueError("a name that is a path")
+    return text
 
 
 def _sha256(value: Any) -> str:

@@ -181,6 +181,7 @@ def test_no_safetensors(exported: tuple[str, Path], other: Reader) -> None:
         (("book", "file"), "../book.md", "name of the book"),
         (("book", "text_sha256"), "0" * 64, "another text"),
         (("base", "weights_sha256"), "0" * 64, "made on the base model"),
+        (("base", "name"), "../../etc", "path"),
         (("start",), None, "rank"),
         (("start", "sha256"), "0" * 64, "start"),
         (("summary", "seconds"), "<script>", "no number"),
