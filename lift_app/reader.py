@@ -29,6 +29,7 @@ from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import fetch_model, find_local, require_local
 from lift_app.models.starts import NONE, folder_of, reference
 from lift_app.pages import Pages
+from lift_app.parcel import Parcels
 from lift_app.reading import Book, FileReader
 from lift_app.recording import Recording, install_recording, recording_of
 from lift_app.settings import Settings
@@ -68,6 +69,7 @@ class Reader(Conversations):
         self.library, self.pages = library, pages
         self._lifts = Lifts(library, self.settings, self._access)
         self._ribbons = Ribbons(library, self.settings)
+        self.parcels = Parcels(library, self.settings, self._files)
 
     def __enter__(self) -> Reader:
         return self

@@ -46,6 +46,13 @@ class Settings:
     """Strength of the adapter when none is named, 0 to 1."""
     evidence_strength: float = 0.5
     """The same beside passages: there the adapter should help and not get in the way."""
+    server: str = ""
+    """Address of an OpenAI-compatible server that answers instead of this process; empty: none."""
+    server_folder: Path = Path()
+    """Where adapters are written for it, under the same path there. Default: `served` in the
+    home."""
+    server_seconds: int = 60
+    """Longest wait for the next piece of an answer of the server, in seconds."""
     host: str = "127.0.0.1"
     """Address that the app binds to."""
     port: int = 7860
@@ -98,6 +105,8 @@ class Settings:
         if self.scratch == Path():
             cache = user_cache_path("lift-reader", appauthor=False)
             object.__setattr__(self, "scratch", cache / "lifts")
+        if self.server_folder == Path():
+            object.__setattr__(self, "server_folder", self.home / "served")
 
     def default_strength(self, *, evidence: bool) -> float:
         """Strength of the adapter with or without passages in the context."""

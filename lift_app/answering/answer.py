@@ -70,6 +70,8 @@ class Answer:
     evidence: tuple[EvidencePassage, ...] = ()
     stopped: bool = False
     """The reader cut the answer short."""
+    notice: str = ""
+    """What the reader should know of how it was answered, as that a server is away."""
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict of all fields."""

@@ -2,15 +2,15 @@
 
 Looks the question up, decides whether the book supports an answer, assembles the prompt, generates
 with the adapter as the arm says, and cites. Everything but reading the prompt and writing the
-answer stays under a tenth of a second for a novel. Runs on the thread that owns the model.
+answer stays under a tenth of a second for a novel. Whose voice writes it, a model here or a
+server's, is not known here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lift_app.answering.answer import Answer, Citation, ContextSize, Timing
 from lift_app.answering.assembly import assemble
@@ -24,23 +24,27 @@ from lift_app.answering.support import judge
 from lift_app.answering.whole import asks_for_whole
 from lift_app.answering.witness import Witness
 from lift_app.errors import CallerError
-from lift_app.models.generation import StopFlag, generate
+from lift_app.models.generation import StopFlag
 from lift_app.template import NOT_SAID
 
 if TYPE_CHECKING:
+    from lift_app.answering.voice import Voice
     from lift_app.library import BookRow, Library
-    from lift_app.models.lora import AdapterHost
     from lift_app.settings import Settings
 
 
 class Answerer:
-    """Answers questions about the books of a library with one model."""
+    """Answers questions about the books of a library with one model.
 
-    def __init__(
-        self, library: Library, host: AdapterHost, settings: Settings | None = None
-    ) -> None:
+    Args:
+        library: books and passages.
+        voice: the model; whoever may call `answer` on which thread is its affair.
+        settings: budgets; those of the library if None.
+    """
+
+    def __init__(self, library: Library, voice: Voice, settings: Settings | None = None) -> None:
         self._library = library
-        self._host = host
+        self._voice = voice
         self._settings = settings or library.settings
 
     def answer(
@@ -63,7 +67,7 @@ class Answerer:
         Args:
             row: the book.
             question: what is asked, and how.
-            slot: where the host holds the book's adapter; None for the arm ICL.
+            slot: what the voice calls the book's adapter; None for the arm ICL.
             adapter_key: named in the answer if the adapter was on.
             on_text: gets each new piece of the answer.
             stop: ends the answer early; what was written so far is kept.
@@ -83,7 +87,8 @@ class Answerer:
         key = adapter_key if adapted else None
         lookup = look_up(self._library.passages, row.id, question.text, question.history)
         whole = asks_for_whole(question.text)
-        manner = manner_of(self._host.base.identity)
+        base = self._voice.base
+        manner = manner_of(base.identity)
         if not whole and not judge(lookup, manner.least_support).supported:
             on_text(NOT_SAID)
             return Answer(
@@ -92,28 +97,24 @@ class Answerer:
                 adapter=key,
                 supported=False,
                 timing=Timing(seconds=time.perf_counter() - started),
-                context=ContextSize(question=len(self._host.base.text_tokens(question.text))),
+                context=ContextSize(question=len(base.text_tokens(question.text))),
             )
-        base = self._host.base
         prompt = assemble(base, self._library, self._settings, row, question, lookup)
-        with self._switched(slot if adapted else None, question.strength) as model:
-            kept = self._host.read(prompt.tokens[: prompt.constant], stop)
-            prepared = time.perf_counter() - started
-            written = generate(
-                model,
-                prompt.tokens[prompt.constant if kept is not None else 0 :],
-                cache=kept,
-                tokenizer=base.tokenizer,
-                end_tokens=base.end_tokens,
-                max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),
-                on_text=on_text,
-                stop=stop,
-                # A small model goes on, and what it adds is seldom in the book.
-                end_of=(lambda text: None) if whole else first_sentence_end,
-                rival=[*base.text_tokens(NOT_SAID), base.tokenizer.eos_token_id]
-                if manner.declines
-                else (),
-            )
+        prepared = time.perf_counter() - started
+        written = self._voice.write(
+            prompt.tokens,
+            prompt.constant,
+            slot=slot if adapted else None,
+            strength=question.strength,
+            max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),
+            on_text=on_text,
+            stop=stop,
+            # A small model goes on, and what it adds is seldom in the book.
+            end_of=(lambda text: None) if whole else first_sentence_end,
+            rival=[*base.text_tokens(NOT_SAID), base.tokenizer.eos_token_id]
+            if manner.declines
+            else (),
+        )
         text = written.text.strip()
         supported = _supported(text, question.text, lookup, whole=whole)
         # A start has learned to decline: it may think that the likelier thing to say, even where
@@ -144,17 +145,14 @@ class Answerer:
         self, row: BookRow, question: Question, lookup: Lookup, text: str, stop: StopFlag
     ) -> tuple[Citation, ...]:
         """The citation of an answer, borne out by the base alone where it has learned to read."""
-        manner = manner_of(self._host.base.identity)
-        witness = Witness(self._host, row.title, question, text, manner)
+        manner = manner_of(self._voice.base.identity)
+        witness = Witness(self._voice, row.title, question, text, manner)
 
         def bears_out(quote: str) -> bool:
             return not stop.is_set() and witness.bears_out(quote)
 
         asked = bears_out if manner.verifies else None
         return cite(self._library, row, lookup, text, manner.answer_weight, asked)
-
-    def _switched(self, slot: str | None, strength: float) -> AbstractContextManager[Any]:
-        return self._host.disabled() if slot is None else self._host.active(slot, strength)
 
 
 def _supported(text: str, question: str, lookup: Lookup, *, whole: bool) -> bool:

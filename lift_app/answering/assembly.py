@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lift_app.answering.lookup import Lookup
     from lift_app.answering.question import Question
     from lift_app.library import BookRow, Library
-    from lift_app.models.base_model import BaseModel
+    from lift_app.models.spelling import Spelling
     from lift_app.settings import Settings
 
 HISTORY_TOKENS = 256
@@ -77,7 +77,7 @@ class _Parts:
 
 
 def assemble(
-    base: BaseModel,
+    base: Spelling,
     library: Library,
     settings: Settings,
     row: BookRow,
@@ -160,7 +160,7 @@ def assemble(
     )
 
 
-def _constant(base: BaseModel, parts: _Parts, tokens: Sequence[int]) -> int:
+def _constant(base: Spelling, parts: _Parts, tokens: Sequence[int]) -> int:
     """How many tokens stand before what changes from question to question."""
     bare = replace(parts, evidence=(), history=()).messages()
     before = base.tokens_before([*bare[:-1], {"role": "user", "content": _PLACE}], _PLACE)

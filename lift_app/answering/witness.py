@@ -13,7 +13,7 @@ from lift_app.template import NOT_SAID, build_messages
 if TYPE_CHECKING:
     from lift_app.answering.manner import Manner
     from lift_app.answering.question import Question
-    from lift_app.models.lora import AdapterHost
+    from lift_app.answering.voice import Voice
 
 
 LONGEST_HEARD = 1000
@@ -24,7 +24,7 @@ class Witness:
     """Asked about one answer, quote after quote.
 
     Args:
-        host: the base, on a start.
+        voice: the base, on a start.
         title: title of the book.
         question: what was asked; the turn before it is heard, too.
         answer: what was written.
@@ -32,9 +32,9 @@ class Witness:
     """
 
     def __init__(
-        self, host: AdapterHost, title: str, question: Question, answer: str, manner: Manner
+        self, voice: Voice, title: str, question: Question, answer: str, manner: Manner
     ) -> None:
-        self._host = host
+        self._voice = voice
         self._title = title
         self._question = question.text[:LONGEST_HEARD]
         self._history = [
@@ -46,9 +46,7 @@ class Witness:
     def bears_out(self, quote: str) -> bool:
         """Whether the answer is likely after the quote, and likelier than to decline."""
         # Not above: what only looks at the shelf must not load torch.
-        import torch
-
-        from lift_app.lifting.packing import pack, packed_losses, spoken
+        from lift_app.lifting.packing import spoken
 
         messages = build_messages(
             title=self._title,
@@ -57,13 +55,10 @@ class Witness:
             history=self._history,
             examples=False,
         )
-        base = self._host.base
+        base = self._voice.base
         rows = [spoken(base, messages, said) for said in (self._answer, NOT_SAID)]
-        packed = pack(rows, base.device)
-        with torch.no_grad(), self._host.disabled() as model:
-            losses = packed_losses(model, packed)
-        answered, declined = losses[packed.row == 0], losses[packed.row == 1]
-        return bool(
-            answered.mean() <= self._manner.most_surprise
-            and declined.sum() - answered.sum() >= self._manner.least_lead
+        answered, declined = self._voice.losses(rows)
+        return (
+            sum(answered) / len(answered) <= self._manner.most_surprise
+            and sum(declined) - sum(answered) >= self._manner.least_lead
         )

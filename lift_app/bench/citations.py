@@ -41,10 +41,10 @@ def run(
         `suite`, `documents`, `totals` (see `grounding.GroundingTotals`), `records`, `run`.
     """
     from lift_app.answering.answerer import Answerer
+    from lift_app.bench.speaker import with_voice
 
     if len(documents) < 2:
         raise CallerError("The bench needs two documents at least: others' questions are declined.")
-    engine = reader.engine()
     records: list[grounding.GroundingRecord] = []
     for place, document in enumerate(documents):
         progress(f"{place + 1} of {len(documents)}: {document.title}")
@@ -52,10 +52,14 @@ def run(
         other = documents[(place + 1) % len(documents)]
 
         def turn(
-            host: Any, row: Any = row, document: BenchDocument = document, other: Any = other
+            voice: Any,
+            _: Any,
+            row: Any = row,
+            document: BenchDocument = document,
+            other: Any = other,
         ) -> grounding.Grounding:
             return grounding.run(
-                Answerer(reader.library, host, reader.settings),
+                Answerer(reader.library, voice, reader.settings),
                 reader.library,
                 row,
                 [_item(asked) for asked in document.questions if asked.gold],
@@ -64,7 +68,7 @@ def run(
                 max_tokens=reader.settings.answer_tokens,
             )
 
-        records += engine.submit(turn, model=reader.settings.model).result().records
+        records += with_voice(reader, turn).records
     found = grounding.Grounding.of(records)
     return {
         "suite": suite,

@@ -17,9 +17,10 @@ def describe_machine(reader: Reader) -> dict[str, Any]:
     state = reader.model_state()
     found = versions()
     sentence = (
-        f"Model {reader.settings.model} ({state['precision']}), {reader.settings.context_tokens} "
-        f"tokens of head and tail, on {processor()}, {os.cpu_count()} cores; torch "
-        f"{found['torch']}, transformers {found['transformers']}, peft {found['peft']}."
+        f"Model {reader.settings.model} ({state['precision'] or 'by a server'}), "
+        f"{reader.settings.context_tokens} tokens of head and tail, on {processor()}, "
+        f"{os.cpu_count()} cores; torch {found['torch']}, "
+        f"transformers {found['transformers']}, peft {found['peft']}."
     )
     return {
         "model": reader.settings.model,

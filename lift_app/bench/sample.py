@@ -194,24 +194,23 @@ def _ground(
     strength: float,
 ) -> grounding.Grounding:
     from lift_app.answering.answerer import Answerer
+    from lift_app.bench.speaker import with_voice
 
-    engine = reader.engine()
-
-    def turn(host: Any) -> grounding.Grounding:
+    def turn(voice: Any, slot: str | None) -> grounding.Grounding:
         return grounding.run(
-            Answerer(reader.library, host, reader.settings),
+            Answerer(reader.library, voice, reader.settings),
             reader.library,
             reader.library.books.get(book_id),
             questions,
             unanswerable,
             arm="LIFT+ICL",
             strength=strength,
-            slot=engine.slot_for(host, key),
+            slot=slot,
             adapter_key=key,
             max_tokens=reader.settings.answer_tokens,
         )
 
-    return engine.submit(turn, model=reader.settings.model).result()
+    return with_voice(reader, turn, key)
 
 
 def text_of_length(reader: Reader, length: int) -> str:

@@ -16,6 +16,7 @@ from lift_app.cli.output import (
     reports_errors,
     table,
 )
+from lift_app.cli.questions import server_option, with_server
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -86,16 +87,21 @@ def doctor_command(repair: bool, as_json: bool) -> None:
 @click.option(
     "--shared/--one-shelf", default=None, help="A shelf for each visitor; LIFT_SHARED by default."
 )
+@server_option
 @click.option("--open/--no-open", "open_browser", default=False, help="Open the browser.")
 @reports_errors
 def serve_command(
-    port: int | None, host: str | None, shared: bool | None, open_browser: bool
+    port: int | None,
+    host: str | None,
+    shared: bool | None,
+    server: str | None,
+    open_browser: bool,
 ) -> None:
     """Open the app."""
     from lift_app.space.keeper import kept
     from lift_app.ui.app import open_reader, serve
 
-    settings = Settings.from_environment()
+    settings = with_server(server)
     settings = replace(
         settings,
         port=settings.port if port is None else port,

@@ -23,6 +23,8 @@ COMMANDS = {
     "show": ("books", "Show one book: report, chapters, adapters."),
     "page": ("books", "Print one page of a book."),
     "rm": ("books", "Delete a book and everything of it."),
+    "export": ("parcels", "Write what was learned of a book as a plain PEFT adapter."),
+    "import": ("parcels", "Put an exported adapter onto the shelf."),
     "models": ("machine", "List base models; fetch one."),
     "jobs": ("lifts", "List lifts."),
     "pause": ("lifts", "Pause a lift."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,11 +11,23 @@ import click
 from lift_app.answering.question import ARMS
 from lift_app.cli.output import errors_reported, json_option, note, print_json, reports_errors
 from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+server_option = click.option(
+    "--server", metavar="URL", help="OpenAI-compatible server that answers; LIFT_SERVER by default."
+)
+
+
+def with_server(server: str | None) -> Settings:
+    """The settings of the environment, with the server that was named."""
+    settings = Settings.from_environment()
+    return settings if server is None else replace(settings, server=server)
 
 
 def ask_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--arm`, `--evidence/--no-evidence`, `--strength`, `--model` and `--start`."""
+    """Add `--arm`, `--evidence/--no-evidence`, `--strength`, `--model`, `--start`, `--server`."""
     for option in (
+        server_option,
         click.option("--start", help="Start that the model stands on: auto, none, or a name."),
         click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
         click.option(
@@ -40,9 +53,11 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
 @ask_options
 @json_option
 @reports_errors
-def ask_command(book: str, question: str, as_json: bool, **arguments: Any) -> None:
+def ask_command(
+    book: str, question: str, as_json: bool, server: str | None, **arguments: Any
+) -> None:
     """Ask BOOK one QUESTION."""
-    with Reader() as reader:
+    with Reader(with_server(server)) as reader:
         if as_json:
             print_json(reader.ask(book, question, **arguments))
         else:
@@ -53,9 +68,9 @@ def ask_command(book: str, question: str, as_json: bool, **arguments: Any) -> No
 @click.argument("book")
 @ask_options
 @reports_errors
-def chat_command(book: str, **arguments: Any) -> None:
+def chat_command(book: str, server: str | None, **arguments: Any) -> None:
     """Talk with BOOK; an empty line ends it. The conversation is kept."""
-    with Reader() as reader:
+    with Reader(with_server(server)) as reader:
         chat_loop(reader, book, **arguments)
 
 
@@ -90,4 +105,6 @@ def _print_answer(reader: Reader, book: str, question: str, arguments: dict[str,
     for number, citation in enumerate(answer["citations"], start=1):
         chapter = f", {citation['chapter']}" if citation["chapter"] else ""
         click.echo(f"  [{number}] p. {citation['page_label']}{chapter}: “{citation['quote']}”")
+    if answer["notice"]:
+        note(answer["notice"])
     note(f"({answer['arm']}, {answer['timing']['seconds']:.1f} s)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
+from lift_app.cli.questions import server_option
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.lifting.values import with_values
 from lift_app.reader import Reader
@@ -267,3 +269,43 @@ def length_command(
         print_json(result)
     else:
         click.echo(length.table(result))
+
+
+@click.command("load")
+@recipe_options
+@server_option
+@click.option("--books", default=10, show_default=True, help="How many small books are lifted.")
+@click.option("--questions", default=50, show_default=True, help="Asked at once, over all books.")
+@click.option("--arm", help="LIFT+ICL by default.")
+@json_option
+@reports_errors
+def load_command(
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    server: str | None,
+    books: int,
+    questions: int,
+    arm: str | None,
+    as_json: bool,
+) -> None:
+    """Many readers at once: questions a second by a server and by this process."""
+    from lift_app.bench import load
+
+    settings = bench_settings(model, start)
+    line = StatusLine()
+    result = load.run(
+        settings if server is None else replace(settings, server=server),
+        books=books,
+        questions=questions,
+        recipe=recipe or "quick",
+        values=changed_values(changes),
+        arm=arm,
+        progress=line.show,
+    )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(load.table(result))

@@ -1,7 +1,8 @@
-"""Access: a process's way to the model, its own engine or the one of the process that owns it.
+"""Access: a process's way to a model: a server, its own engine, or the process that owns it.
 
-Owns the home lock, the engine and the hand-off of this process. A question is answered here if
-this process has the model, and handed to the owner otherwise; lifts need only the job table.
+Owns the home lock, the engine, the hand-off and the desk of this process. A question goes to the
+server where one is named. Otherwise, or while that is away, it is answered here if this process has
+the model, and handed to the owner if not; lifts need only the job table.
 Importing this module is cheap: torch comes in with the engine's thread.
 """
 
@@ -14,8 +15,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lift_app.answering.question import ADAPTER_ARMS, ARMS, Question
+from lift_app.answering.turn import AnswerTurn
 from lift_app.engine.lock import HomeLock, Owner
-from lift_app.errors import Busy, CallerError
+from lift_app.errors import Busy, CallerError, ServerAway
 from lift_app.library import BookRow, Library
 from lift_app.settings import Settings
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from lift_app.engine.engine import Engine, ModelState
     from lift_app.engine.hand_off import HandOff
     from lift_app.engine.sliced_access import Gpu
+    from lift_app.serving.desk import Desk
 
 
 class Stop(Protocol):
@@ -50,6 +53,7 @@ class Access:
         self._lock = HomeLock(settings.home)
         self._engine: Engine | None = None
         self._hand_off: HandOff | None = None
+        self._desk: Desk | None = None
         self._stops: dict[Stop, str] = {}
 
     @property
@@ -75,6 +79,16 @@ class Access:
         """Only where a GPU is lent in slices: elsewhere the engine learns by itself."""
         raise NotImplementedError
 
+    @property
+    def desk(self) -> Desk | None:
+        """The desk of this process; None where no server is named."""
+        with self._guard:
+            if self._desk is None and self._settings.server:
+                from lift_app.serving.desk import Desk
+
+                self._desk = Desk(self._library, self._settings)
+            return self._desk
+
     def own(self, *, lifting: bool) -> Engine | None:
         """The engine of this process, started if no other process owns the model; else None.
 
@@ -92,7 +106,7 @@ class Access:
             return self._engine
 
     def ask(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Answer a question, in this process or in the one that owns the model.
+        """Answer a question: by the server, in this process, or in the one that owns the model.
 
         Args:
             arguments: `owner`, `book` (id), `question`, `arm`, `evidence`, `strength`, `history`
@@ -104,6 +118,20 @@ class Access:
         Raises:
             LiftError: with a sentence for the reader.
         """
+        if (desk := self.desk) is None or self._is_being_learned(arguments):
+            yield from self._ask_locally(arguments)
+            return
+        try:
+            yield from self._ask_server(desk, arguments)
+            return
+        except ServerAway as error:  # before the first word of an answer, always
+            notice = f"{error} Answered by the model on this machine."
+        for event in self._ask_locally(arguments):
+            if "answer" in event:
+                event = {"answer": {**event["answer"], "notice": notice}}
+            yield event
+
+    def _ask_locally(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if self.own(lifting=False) is not None:
             yield from self._ask_here(arguments)
             return
@@ -114,10 +142,10 @@ class Access:
             raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
         yield from ask_owner(owner, arguments)
 
-    def stop_answers(self, owner: str) -> None:
-        """Cut the answers short that this process gives to an owner."""
+    def stop_answers(self, owner: str | None = None) -> None:
+        """Cut the answers short that this process gives to an owner, or to all."""
         for stop, whose in list(self._stops.items()):
-            if whose == owner:
+            if owner in (None, whose):
                 stop.set()
 
     def wake(self) -> None:
@@ -130,10 +158,13 @@ class Access:
         with self._guard:
             if self._hand_off is not None:
                 self._hand_off.close()
+            if self._desk is not None:
+                self.stop_answers()
+                self._desk.close()
             if self._engine is not None:
                 self._engine.close()
             self._lock.release()
-            self._engine = self._hand_off = None
+            self._engine = self._hand_off = self._desk = None
 
     def _start(self) -> None:
         from lift_app.engine.engine import Engine
@@ -143,7 +174,7 @@ class Access:
         hand_off = HandOff(self._ask_here)
         try:
             self._lock.publish(Owner.this_process(hand_off.port, hand_off.token))
-            engine.start(preload=self._preload)
+            engine.start(preload=self._preload and not self._settings.server)
         except BaseException:
             hand_off.close()
             self._lock.release()
@@ -152,16 +183,43 @@ class Access:
 
     def _ask_here(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answer with the engine of this process; also what the hand-off calls."""
-        from lift_app.engine.engine import AnswerTurn
-
         engine = self._engine
         if engine is None:
             raise Busy("LIFT Reader is closing. Ask again after the next start.")
-        library, row, key, question = self._asked(arguments, engine.is_lifting)
+        keys, arm = self._keys(arguments), arguments["arm"]
+        yield from self._stream(
+            engine.ask, arguments, *resolve_arm(keys, arm, self._row(arguments))
+        )
+
+    def _ask_server(self, desk: Desk, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer with the server; whoever has the model of this machine is not asked."""
+        from lift_app.serving.desk import no_adapters
+
+        line, notice = desk.line(arguments["model"]), ""
+        keys, arm = self._keys(arguments), arguments["arm"]
+        if line.served is None and keys:
+            if arm in ADAPTER_ARMS:
+                raise no_adapters(line, desk.called)
+            keys, notice = [], f"Answered without what was learned of the book. {line.refusal}"
+        found = resolve_arm(keys, arm, self._row(arguments))
+        for event in self._stream(desk.ask, arguments, *found):
+            if notice and "answer" in event:
+                event = {"answer": {**event["answer"], "notice": notice}}
+            yield event
+
+    def _stream(
+        self,
+        ask: Callable[[AnswerTurn], Future[Answer]],
+        arguments: dict[str, Any],
+        arm: str,
+        key: str | None,
+    ) -> Iterator[dict[str, Any]]:
+        library = self._library.for_owner(arguments["owner"])
+        question = self._question(arguments, arm, key)
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         turn = AnswerTurn(
             owner=library.owner,
-            book_id=row.id,
+            book_id=arguments["book"],
             key=key,
             question=question,
             model=arguments["model"],
@@ -169,7 +227,7 @@ class Access:
         )
         self._stops[turn.stop] = library.owner
         try:
-            done: Future[Answer] = engine.ask(turn)
+            done = ask(turn)
             done.add_done_callback(lambda _: pieces.put(None))
             while (piece := pieces.get()) is not None:
                 yield {"text": piece}
@@ -178,14 +236,9 @@ class Access:
             turn.stop.set()  # a listener that goes away ends the answer
             self._stops.pop(turn.stop, None)
 
-    def _asked(
-        self, arguments: dict[str, Any], is_lifting: Callable[[str], bool]
-    ) -> tuple[Library, BookRow, str | None, Question]:
-        """What is asked: the owner's library, the book, the key of its adapter, the question."""
+    def _question(self, arguments: dict[str, Any], arm: str, key: str | None) -> Question:
         library = self._library.for_owner(arguments["owner"])
-        row = library.books.get(arguments["book"])
-        arm, key = _resolve_arm(is_lifting, library, row, arguments["arm"], arguments["model"])
-        question = Question(
+        return Question(
             text=arguments["question"],
             arm=arm,
             evidence=arguments["evidence"],
@@ -193,7 +246,24 @@ class Access:
             history=tuple((asked, said) for asked, said in arguments["history"]),
             max_tokens=self._settings.answer_tokens,
         )
-        return library, row, key, question
+
+    def _row(self, arguments: dict[str, Any]) -> BookRow:
+        return self._library.for_owner(arguments["owner"]).books.get(arguments["book"])
+
+    def _keys(self, arguments: dict[str, Any]) -> list[str]:
+        """Keys of a book's adapters, the newest first, and then of the one being made here."""
+        library, row = self._library.for_owner(arguments["owner"]), self._row(arguments)
+        shelved = [a.key for a in library.adapters.for_book(row.id, arguments["model"])]
+        engine = self._engine
+        if engine is None:
+            return shelved
+        unfinished = library.jobs.list(unfinished=True, book_id=row.id)
+        return shelved + [job.key for job in unfinished if engine.is_lifting(job.key)]
+
+    def _is_being_learned(self, arguments: dict[str, Any]) -> bool:
+        """Whether what is known of a book is on no shelf yet, so that only this process knows."""
+        library, keys = self._library.for_owner(arguments["owner"]), self._keys(arguments)
+        return bool(keys) and library.adapters.find(keys[0]) is None
 
     def _strength(
         self, library: Library, key: str | None, wanted: float | None, evidence: bool
@@ -206,18 +276,12 @@ class Access:
         return default if row is None else row.strength(default)
 
 
-def _resolve_arm(
-    is_lifting: Callable[[str], bool], library: Library, row: BookRow, arm: str | None, model: str
-) -> tuple[str, str | None]:
+def resolve_arm(keys: list[str], arm: str | None, row: BookRow) -> tuple[str, str | None]:
     """The arm and the key of the adapter it needs: the newest one, or the one being made."""
     if arm is not None and arm not in ARMS:
         raise CallerError(f"There is no arm {arm!r}. Choose one of: {', '.join(ARMS)}.")
     if arm is not None and arm not in ADAPTER_ARMS:
         return arm, None
-    shelved = library.adapters.for_book(row.id, model)
-    unfinished = library.jobs.list(unfinished=True, book_id=row.id)
-    lifting = [job.key for job in unfinished if is_lifting(job.key)]
-    keys = [adapter.key for adapter in shelved] + lifting
     if keys:
         return arm or "LIFT+ICL", keys[0]
     if arm is None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lift_app.errors import Busy, CallerError, LiftError, NotFound, Stopped
@@ -22,7 +22,7 @@ from lift_app.settings import Settings
 
 if TYPE_CHECKING:
     from lift_app.answering.answer import Answer
-    from lift_app.answering.question import Question
+    from lift_app.answering.turn import AnswerTurn
     from lift_app.engine.lift_job import LiftJob
     from lift_app.models.lora import AdapterHost
 
@@ -49,21 +49,6 @@ class ModelState:
     precision: str | None = None
     reason: str | None = None
     """Why this device and precision."""
-
-
-@dataclass(frozen=True)
-class AnswerTurn:
-    """A question that waits for its turn."""
-
-    owner: str
-    """Whose book it is."""
-    book_id: str
-    key: str | None
-    """Adapter that the arm needs; None for arms without one."""
-    question: Question
-    model: str
-    on_text: Callable[[str], None]
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -98,6 +83,8 @@ class Engine:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lift-engine", daemon=True)
         self.model_state = ModelState("absent", "The model is loaded when it is first needed.")
+        if settings.server:
+            self.model_state = ModelState("ready", "A server answers; a lift loads the model here.")
 
     def start(self, *, preload: bool = False) -> None:
         """Start the thread.
@@ -230,9 +217,10 @@ class Engine:
 
     def _answer(self, host: AdapterHost, turn: AnswerTurn) -> Answer:
         from lift_app.answering.answerer import Answerer
+        from lift_app.answering.voice import OwnVoice
 
         library = self._library.for_owner(turn.owner)
-        return Answerer(library, host, self._settings).answer(
+        return Answerer(library, OwnVoice(host), self._settings).answer(
             library.books.get(turn.book_id),
             turn.question,
             slot=self.slot_for(host, turn.key, library),

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
-from lift_app.engine.access import Access
+from lift_app.engine.access import Access, resolve_arm
 from lift_app.engine.engine import ModelState
 from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
 from lift_app.errors import Busy, LiftError, NotFound
@@ -153,7 +153,9 @@ class SlicedAccess(Access):
 
     def ask(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """As `Access.ask`, in a slice of its own; with adapters that stand on the shelf."""
-        library, row, key, question = self._asked(arguments, lambda key: False)
+        library, row = self._library.for_owner(arguments["owner"]), self._row(arguments)
+        arm, key = resolve_arm(self._keys(arguments), arguments["arm"], row)
+        question = self._question(arguments, arm, key)
         stop = StopFile(self._settings.home / "stops" / uuid4().hex)
         self._stops[stop] = library.owner
         try:

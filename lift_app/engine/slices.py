@@ -175,13 +175,14 @@ def answer_slice(
 
     def answer() -> Answer:
         from lift_app.answering.answerer import Answerer
+        from lift_app.answering.voice import OwnVoice
 
         with Library.open(settings) as opened:
             library, host = opened.for_owner(owner), _host_of(settings)
             if key is not None:
                 library.adapters.verify(key)
                 host.load(SLOT, library.adapters.folder(key))
-            return Answerer(library, host, settings).answer(
+            return Answerer(library, OwnVoice(host), settings).answer(
                 library.books.get(book_id),
                 question,
                 slot=None if key is None else SLOT,

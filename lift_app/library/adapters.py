@@ -78,6 +78,11 @@ class Adapters:
             ).fetchone()
             return None if row is None else _adapter_row(row)
 
+    def keys_of_all(self) -> set[str]:
+        """The keys on every owner's shelf."""
+        with self._db.read() as connection:
+            return {row[0] for row in connection.execute("SELECT key FROM adapters")}
+
     def for_book(self, book_id: str, model: str | None = None) -> list[AdapterRow]:
         """The adapters of a book, the newest first; only those for `model` where it is named."""
         return [row for row in self.list() if row.book_id == book_id and model in (None, row.model)]
@@ -183,7 +188,8 @@ class Adapters:
         with self._db.write() as database:
             again = database.execute("SELECT 1 FROM adapters WHERE key = ?", [key])
             if again.fetchone() is None:
-                folders.discard([self.folder(key)], "The adapter")
+                served = self._settings.server_folder / key
+                folders.discard([self.folder(key), served], "The adapter")
 
     def sweep(self) -> list[str]:
         """Remove folders that no owner's row names, and rows whose folder is gone.
@@ -196,6 +202,11 @@ class Adapters:
             keys = {row[0] for row in database.execute("SELECT key FROM adapters")}
             for folder in folders.subfolders(self._settings.adapters):
                 if folder.name not in keys:
+                    effects.remove(folder)
+                    removed.append(folder.name)
+            # Only in the home: elsewhere other homes may write as well.
+            for folder in folders.subfolders(self._settings.home / "served"):
+                if folder.name not in keys and not folder.name.startswith("start-"):
                     effects.remove(folder)
                     removed.append(folder.name)
             for key in sorted(keys):

@@ -253,6 +253,7 @@ class Books:
             ).fetchall()
             jobs = database.execute("SELECT id FROM jobs WHERE owner = ? AND book_id = ?", mine)
             doomed = [self._settings.adapters / key for (key,) in adapters]
+            doomed += [self._settings.server_folder / key for (key,) in adapters]
             doomed += [self._settings.checkpoints / job for (job,) in jobs.fetchall()]
             doomed.append(quarantine_of(self._settings, self._owner, book_id))
             asides = folders.subfolders(self._settings.home / "damaged")

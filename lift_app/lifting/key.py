@@ -21,6 +21,7 @@ def adapter_key(
     quantisation: str | None,
     recipe: Recipe,
     start: str | None = None,
+    template: int = TEMPLATE_VERSION,
 ) -> str:
     """sha256 of canonical JSON of everything that shapes an adapter, in hex.
 
@@ -32,6 +33,7 @@ def adapter_key(
         quantisation: `nf4`, or None.
         recipe: the resolved recipe.
         start: key of the pre-LIFT SFT start it is trained on, if any.
+        template: version of the prompts; another one where the adapter came from elsewhere.
     """
     parts = {
         "owner": owner,
@@ -40,7 +42,7 @@ def adapter_key(
         "weights": weights_sha256,
         "quantisation": quantisation or "none",
         "start": start,
-        "template": TEMPLATE_VERSION,
+        "template": template,
         "recipe": recipe.sha256,
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

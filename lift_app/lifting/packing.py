@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lift_app.models.base_model import BaseModel, Messages
+from lift_app.models.spelling import Messages, Spelling
 from lift_app.sequences import shared_length
 
 
@@ -28,7 +28,7 @@ class Row:
     """Token ids that are learned; at least one."""
 
 
-def spoken(base: BaseModel, messages: Messages, answer: str) -> Row:
+def spoken(base: Spelling, messages: Messages, answer: str) -> Row:
     """A conversation and what the assistant says next, its end among it."""
     said = (*base.text_tokens(answer), base.tokenizer.eos_token_id)
     return Row(tuple(base.chat_tokens(messages)), said)

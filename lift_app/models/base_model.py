@@ -1,14 +1,11 @@
 """A base model in memory: frozen weights, tokenizer, chat template.
 
-Knows how to load a model folder and how to turn messages into tokens. Knows nothing about
+Knows how to load a model folder; how text becomes tokens is `spelling`'s. Knows nothing about
 adapters, books or answers.
 """
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +16,15 @@ from lift_app.errors import ModelUnavailable
 from lift_app.models.attention import use_short_attention
 from lift_app.models.device import Choice
 from lift_app.models.identity import ModelFolder
+from lift_app.models.spelling import Spelling, fast_tokenizer
 from lift_app.models.start_weights import lay_in
 from lift_app.settings import Settings
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _DROPOUT_NAMES = ("dropout", "attention_dropout", "resid_dropout", "hidden_dropout")
 
-logger = logging.getLogger(__name__)
 
-Messages = Sequence[Mapping[str, str]]
-"""Messages with `role` (`system`, `user`, `assistant`) and `content`."""
-
-
-class BaseModel:
+class BaseModel(Spelling):
     """A loaded causal language model, frozen, without dropout.
 
     Attributes:
@@ -45,14 +38,11 @@ class BaseModel:
     """
 
     def __init__(self, model: Any, tokenizer: Any, identity: ModelFolder, choice: Choice) -> None:
+        super().__init__(tokenizer, identity)
         self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
         self.choice = choice
         self.device = torch.device(choice.device)
         self.dtype = _DTYPES[choice.precision]
-        self.window = identity.window
-        self._control_tokens = _control_tokens(tokenizer)
         _freeze(model)
         use_short_attention(model)
 
@@ -76,7 +66,7 @@ class BaseModel:
                 "full with 4 bits. Choose --start none, or LIFT_PRECISION=bf16."
             )
         try:
-            tokenizer = _load_tokenizer(folder.path)
+            tokenizer = fast_tokenizer(folder.path)
             model = _load_model(folder.path, choice)
             if folder.start:
                 lay_in(model, folder.start)
@@ -107,84 +97,7 @@ class BaseModel:
     @property
     def end_tokens(self) -> frozenset[int]:
         """Token ids that end an answer."""
-        configured = getattr(self.model.generation_config, "eos_token_id", None)
-        ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
-
-    def text_tokens(self, text: str) -> list[int]:
-        """Token ids of a text alone, as `models.tokens` counts them: no special tokens in it."""
-        encoded = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, verbose=False
-        )
-        return list(encoded["input_ids"])
-
-    def chat_tokens(self, messages: Messages) -> list[int]:
-        """Token ids of a conversation up to where the assistant's next message begins.
-
-        The model's own chat template is used. Where it takes no system message, its text goes in
-        front of the first user message; where there is no template, plain lines with the speaker's
-        name are used. Text in a message that spells a token of the model's own, or a speaker's name
-        where those are plain lines, is broken up: nothing a book says can end a message.
-        """
-        return self._encode_chat(self._chat_text(messages))
-
-    def tokens_before(self, messages: Messages, marker: str) -> list[int]:
-        """Token ids of a conversation up to where `marker` stands in one of its messages.
-
-        Raises:
-            ValueError: the marker is in no message.
-        """
-        before, found, _ = self._chat_text(messages).partition(marker)
-        if not found:
-            raise ValueError(f"{marker!r} is in no message")
-        return self._encode_chat(before)
-
-    def _chat_text(self, messages: Messages) -> str:
-        plain = [
-            {"role": message["role"], "content": self._without_control_tokens(message["content"])}
-            for message in messages
-        ]
-        if not self.tokenizer.chat_template:
-            return _plain_chat(plain)
-        try:
-            return self._render(plain)
-        except Exception as error:  # a template can raise whatever it likes
-            logger.info("the chat template takes no system message: %s", error)
-            return self._render(_system_folded(plain))
-
-    def _encode_chat(self, text: str) -> list[int]:
-        # A rendered template brings its own special tokens; plain lines need the tokenizer's.
-        plain = not self.tokenizer.chat_template
-        encoded = self.tokenizer(text, add_special_tokens=plain, verbose=False)
-        return list(encoded["input_ids"])
-
-    def _render(self, messages: Messages) -> str:
-        # enable_thinking: Qwen3 would otherwise think aloud before each answer.
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-
-    def _without_control_tokens(self, text: str) -> str:
-        for token in self._control_tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
-
-def _control_tokens(tokenizer: Any) -> tuple[str, ...]:
-    """What a tokenizer takes out of a text whole: its special tokens, and others that were added.
-
-    Not all of the latter are called special (`<file_sep>`, `<tool_call>`). Runs of white space,
-    which some tokenizers have among them, are ordinary text.
-    """
-    tokens = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
-    return tuple(sorted(t for t in tokens if len(t) > 1 and not t.isspace()))
-
-
-def _load_tokenizer(path: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        return self._ends(self.model.generation_config)
 
 
 def _load_model(path: Path, choice: Choice) -> Any:
@@ -223,26 +136,3 @@ def _freeze(model: nn.Module) -> None:
         for name in _DROPOUT_NAMES:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
-
-
-def _system_folded(messages: Messages) -> list[dict[str, str]]:
-    system = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
-    rest = [dict(message) for message in messages if message["role"] != "system"]
-    for message in rest:
-        if system and message["role"] == "user":
-            message["content"] = f"{system}\n\n{message['content']}"
-            break
-    return rest
-
-
-def _plain_chat(messages: Messages) -> str:
-    names = {"user": "User: ", "assistant": "Assistant: "}
-    lines = [
-        names.get(message["role"], "") + _SPEAKER.sub("> ", message["content"])
-        for message in messages
-    ]
-    return "\n\n".join([*lines, "Assistant:"])
-
-
-_SPEAKER = re.compile(r"^(?=[^\S\n]*(?:User|Assistant)\s*:)", re.IGNORECASE | re.MULTILINE)
-"""Where a line of a text passes for what somebody says next."""

@@ -94,7 +94,7 @@ def generate(
                 end = end_of(text)
                 ended = end is not None
                 text = text[:end]
-                shown = _show(text, shown, on_text, final=ended)
+                shown = show(text, shown, on_text, final=ended)
             if rival and rivals is None:  # only now: nobody should wait for a first word for it
                 began = time.perf_counter()
                 rivals = _likelihood(model, rival, logits, cache, device)
@@ -110,7 +110,7 @@ def generate(
                 logits, cache = out.logits[0, -1], out.past_key_values
     rest = time.perf_counter() - started - aside - (first or 0.0)
     return Generated(
-        text=_show(text, shown, on_text, final=True),
+        text=show(text, shown, on_text, final=True),
         tokens=len(written),
         first_token_seconds=first,
         tokens_per_second=(len(written) - 1) / rest if len(written) > 1 and rest > 0 else None,
@@ -169,19 +169,23 @@ def _likelihood(model: Any, ids: Sequence[int], logits: Any, cache: Any, device:
 
 def _next_token(logits: Any, written: list[int]) -> int:
     """The likeliest token that does not repeat a run of `REPEAT_GRAM` tokens."""
-    tail = tuple(written[len(written) - REPEAT_GRAM + 1 :]) if REPEAT_GRAM > 1 else ()
-    banned = {
-        written[i + REPEAT_GRAM - 1]
-        for i in range(len(written) - REPEAT_GRAM + 1)
-        if tuple(written[i : i + REPEAT_GRAM - 1]) == tail
-    }
-    if banned:
+    if banned := repeating(written):
         logits = logits.clone()
         logits[list(banned)] = float("-inf")
     return int(logits.argmax())
 
 
-def _show(text: str, shown: str, on_text: Callable[[str], None], *, final: bool) -> str:
+def repeating(written: Sequence[int]) -> set[int]:
+    """Tokens that would now repeat a run of `REPEAT_GRAM` tokens."""
+    tail = tuple(written[len(written) - REPEAT_GRAM + 1 :]) if REPEAT_GRAM > 1 else ()
+    return {
+        written[i + REPEAT_GRAM - 1]
+        for i in range(len(written) - REPEAT_GRAM + 1)
+        if tuple(written[i : i + REPEAT_GRAM - 1]) == tail
+    }
+
+
+def show(text: str, shown: str, on_text: Callable[[str], None], *, final: bool) -> str:
     """Hand on what is new; half a character waits for its other half."""
     if text.endswith("\ufffd") and not final:
         return shown

@@ -5,6 +5,7 @@ Knows the types of layers and PEFT's way of naming them; holds no state.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -24,6 +25,24 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | Conv1D) and module is not output
     }
+
+
+def layout_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Numbers of inputs and outputs of each linear layer, without loading a weight.
+
+    Args:
+        folder: of a model as transformers saves it.
+
+    Raises:
+        OSError, ValueError: it is no model that transformers knows.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return {name: features(layer) for name, layer in linear_layers(model).items()}
 
 
 def features(layer: Any) -> tuple[int, int]:

@@ -160,6 +160,8 @@ def _figures(answer: dict[str, Any], number: int | None) -> str:
         parts.append(words.FIRST_WORD.format(time=seconds))
     if timing.get("tokens_per_second"):
         parts.append(words.SPOKEN.format(speed=words.whole(float(timing["tokens_per_second"]))))
+    if answer.get("notice"):
+        parts.append(str(answer["notice"]))
     figures = [escape(part) for part in parts]
     if number is not None:
         figures[1] = f'<a class="saw" href="#saw-{number}">{figures[1]}</a>'

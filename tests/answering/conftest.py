@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lift_app.answering import Answer, Answerer, Question
+from lift_app.answering.voice import OwnVoice
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
 from lift_app.models.device import Choice
@@ -73,7 +74,7 @@ def host(tiny_model: Path, tiny_settings: Settings) -> AdapterHost:
 @pytest.fixture
 def ask(library: Library, host: AdapterHost, row: BookRow) -> Callable[..., Answer]:
     """Ask the small book; keyword arguments go into the Question."""
-    answerer = Answerer(library, host)
+    answerer = Answerer(library, OwnVoice(host))
 
     def put(text: str, *, slot: str | None = None, **options: Any) -> Answer:
         options.setdefault("max_tokens", 8)

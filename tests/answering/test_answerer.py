@@ -19,6 +19,7 @@ from lift_app.answering.assembly import HISTORY_TOKENS, assemble
 from lift_app.answering.lookup import look_up
 from lift_app.answering.manner import STARTED
 from lift_app.answering.question import ADAPTER_ARMS, EXCERPT_ARMS
+from lift_app.answering.voice import OwnVoice
 from lift_app.answering.whole import asks_for_whole
 from lift_app.answering.witness import LONGEST_HEARD, Witness
 from lift_app.errors import CallerError
@@ -119,7 +120,7 @@ def test_the_pieces_joined_are_the_answer(
     library: Library, host: AdapterHost, row: BookRow
 ) -> None:
     pieces: list[str] = []
-    answer = Answerer(library, host).answer(
+    answer = Answerer(library, OwnVoice(host)).answer(
         row,
         Question(ASKED, max_tokens=16),
         slot=None,
@@ -138,7 +139,7 @@ def test_a_stop_keeps_what_was_written(library: Library, host: AdapterHost, row:
         pieces.append(piece)
         stop.set()
 
-    answer = Answerer(library, host).answer(
+    answer = Answerer(library, OwnVoice(host)).answer(
         row,
         Question(ASKED, max_tokens=64),
         slot=None,
@@ -156,7 +157,7 @@ def test_a_stop_before_the_start_writes_nothing(
 ) -> None:
     stop = threading.Event()
     stop.set()
-    answer = Answerer(library, host).answer(
+    answer = Answerer(library, OwnVoice(host)).answer(
         row, Question(ASKED), slot=None, adapter_key=None, on_text=lambda _: None, stop=stop
     )
     assert (answer.answer, answer.citations, answer.stopped) == ("", (), True)
@@ -294,7 +295,7 @@ def test_the_embedded_model_answers_and_declines(
 
     folder = ensure_model(embedded_settings.model, embedded_settings)
     base = BaseModel.load(folder, choose_device(embedded_settings), embedded_settings)
-    answerer = Answerer(library, AdapterHost(base), embedded_settings)
+    answerer = Answerer(library, OwnVoice(AdapterHost(base)), embedded_settings)
     options = {"slot": None, "adapter_key": None, "on_text": lambda _: None}
     options["stop"] = threading.Event()
     answer = answerer.answer(row, Question("What colour was the gate?", max_tokens=24), **options)

@@ -19,6 +19,7 @@ from lift_app.answering.context import head_and_tail
 from lift_app.answering.evidence import gather
 from lift_app.answering.lookup import look_up
 from lift_app.answering.scoring import answers_nll, score
+from lift_app.answering.voice import OwnVoice
 from lift_app.bench.grounding import overlaps, run, token_f1
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
@@ -206,7 +207,7 @@ def test_the_grounding_bench_counts(
 ) -> None:
     row = shelve("Orla Venn kept seven\nlanterns. Nobody knew why. The gate was yellow.")
     result = run(
-        Answerer(library, host),
+        Answerer(library, OwnVoice(host)),
         library,
         row,
         [
