@@ -31,10 +31,11 @@ class AdaptedLinear:
     def __call__(self, x: Tensor, *_: Any, **__: Any) -> Tensor:
         """The layer's output for x of shape (..., inputs)."""
         layer, base = self._layer, self._base
-        if layer.disable_adapters or not layer.active_adapters:
+        slot = layer.active_adapters[0] if layer.active_adapters else None
+        # A layer may belong to other slots alone.
+        if slot is None or layer.disable_adapters or slot not in layer.scaling:
             output: Tensor = base(x)
             return output
-        slot = layer.active_adapters[0]
         scale = layer.scaling[slot]
         flat = x.reshape(-1, x.shape[-1])
         if torch.is_grad_enabled():
