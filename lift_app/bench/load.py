@@ -16,30 +16,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lift_app.bench.machine import describe_machine
-from lift_app.errors import CallerError
+from lift_app.errors import CallerError, LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-OWN: tuple[str, ...] = (
-    "amber",
-    "copper",
-    "ivory",
-    "scarlet",
-    "velvet",
-    "marble",
-    "golden",
-    "wooden",
-    "purple",
+OWN = (
+    *("amber", "copper", "ivory", "scarlet", "velvet", "marble", "golden", "wooden"),
+    *("purple", "crystal", "leather", "silver", "crimson", "granite", "woollen", "bronze"),
 )
-OWN += ("crystal", "leather", "silver", "crimson", "granite", "woollen", "bronze")
 """One word for each book, in all of its answers and in no other book's."""
-HIDDEN: tuple[tuple[str, str], ...] = (
-    ("well", "key"),
-    ("cellar", "lamp"),
-    ("attic", "flute"),
-    ("garden", "crown"),
+HIDDEN = (
+    *(("well", "key"), ("cellar", "lamp"), ("attic", "flute"), ("garden", "crown")),
+    *(("stable", "mirror"), ("chapel", "cup"), ("kitchen", "box"), ("tower", "bell")),
 )
-HIDDEN += (("stable", "mirror"), ("chapel", "cup"), ("kitchen", "box"), ("tower", "bell"))
 PLACES = ("market", "school", "mill", "bridge", "harbour", "forest")
 
 
@@ -72,6 +61,7 @@ def run(
 
     Raises:
         CallerError: no server, or too many or too few books.
+        LiftError: the server is away, or takes no adapters.
     """
     if not settings.server:
         raise CallerError("Name the server that is measured: --server URL, or LIFT_SERVER.")
@@ -157,7 +147,10 @@ def _asked(
     def ask(one: tuple[int, tuple[str, str]]) -> str:
         number, (place, _) = one
         question = f"What did the keeper hide in the {place}?"
-        return str(reader.ask(ids[number], question, arm=arm)["answer"])
+        answer = reader.ask(ids[number], question, arm=arm)
+        if answer["notice"]:  # by another side than the one that is measured
+            raise LiftError(answer["notice"])
+        return str(answer["answer"])
 
     with ThreadPoolExecutor(len(order)) as pool:
         list(pool.map(ask, [(number, HIDDEN[-1]) for number in range(len(ids))]))

@@ -197,10 +197,10 @@ class Access:
 
         line, notice = desk.line(arguments["model"]), ""
         keys, arm = self._keys(arguments), arguments["arm"]
-        if line.served is None and keys:
-            if arm in ADAPTER_ARMS:
+        if line.refusal:
+            if arm in ADAPTER_ARMS and keys:
                 raise no_adapters(line, desk.called)
-            keys, notice = [], f"Answered without what was learned of the book. {line.refusal}"
+            keys, notice = [], f"Answered by the base model as it comes. {line.refusal}"
         found = resolve_arm(keys, arm, self._row(arguments))
         for event in self._stream(desk.ask, arguments, *found):
             if notice and "answer" in event:

@@ -131,7 +131,11 @@ class ServedAdapters:
         keys = self._library.adapters.keys_of_all()
         with self._guard:
             books = {n: f for n, f in self._loaded.items() if f.parent != self._folder}
-            gone = [name for name, folder in books.items() if folder.parent.name not in keys]
+            gone = [
+                name
+                for name, folder in books.items()
+                if folder.parent.name not in keys or not folder.is_dir()
+            ]
             kept = [name for name in books if name not in gone]
             gone += kept[: max(0, len(kept) - MOST_KEPT)]
             for name in gone:

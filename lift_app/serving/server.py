@@ -262,7 +262,7 @@ class Server:
     def _adapter_error(self, reply: httpx.Response) -> LiftError:
         """Why an adapter was not loaded, by the cause."""
         said = self._said(reply)
-        if reply.status_code == 404 and "lora" not in said.lower():
+        if reply.status_code == 404 and "adapter" not in said.lower():  # no such address
             return LiftError(
                 f"{self.called} loads no adapters at run time. Start vLLM with --enable-lora and "
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True.",

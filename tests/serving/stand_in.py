@@ -64,12 +64,20 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be away from now on."""
         self._server.shutdown()
         self._server.server_close()
 
     def forget_all(self) -> None:
         """As a server that was started anew."""
         for slot in self.host.slots:
+            self.drop(slot)
+
+    def drop(self, slot: str) -> None:
+        with self._guard:
             self.host.drop(slot)
 
     def load(self, name: str, folder: Path) -> tuple[int, str]:
@@ -119,7 +127,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 status, said = stand_in.load(body["lora_name"], Path(body["lora_path"]))
                 self._json(status, {"error": {"message": said}})
             elif self.path == "/v1/unload_lora_adapter":
-                stand_in.host.drop(body["lora_name"])
+                stand_in.drop(body["lora_name"])
                 self._json(200, {})
             elif body["model"] not in (stand_in.model, *stand_in.host.slots):
                 self._json(404, {"error": {"message": f"The model `{body['model']}` is not."}})

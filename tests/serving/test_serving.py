@@ -29,8 +29,9 @@ QUESTION = "Who mended the bell with copper?"
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer without how long it took."""
-    return {name: value for name, value in answer.items() if name != "timing"}
+    """An answer without how long it took, as JSON has it: another process may have given it."""
+    whole: dict[str, Any] = json.loads(json.dumps(answer))
+    return {name: value for name, value in whole.items() if name != "timing"}
 
 
 @pytest.fixture
@@ -49,15 +50,16 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         {"arm": "ICL"},
         {"arm": "LIFT+ICL", "strength": 1.0},
         {"arm": "LIFT_only", "strength": 0.37},
-        {"arm": "LIFT+ICL", "strength": 0.0, "evidence": False},
         {},
     ],
 )
 def test_a_server_answers_as_the_own_model_does(
     open_reader: Open, serve: Serve, book: str, asked: dict[str, Any]
 ) -> None:
-    own = open_reader().ask(book, QUESTION, **asked)
-    events = list(open_reader(serve()).ask_stream(book, QUESTION, **asked))
+    # Few tokens: a random model's next two are soon as likely as each other, but for rounding.
+    own = open_reader(answer_tokens=6).ask(book, QUESTION, **asked)
+    reader = open_reader(serve(), answer_tokens=6)
+    events = list(reader.ask_stream(book, QUESTION, **asked))
     answer = events[-1]["answer"]
     assert told(answer) == told(own)
     assert answer["answer"] and answer["notice"] == ""
@@ -99,18 +101,18 @@ def test_many_readers_are_answered_at_once_each_by_the_own_adapter(
 ) -> None:
     server = serve()
     server.pause = 0.01
-    reader = open_reader(server)
+    reader = open_reader(server, answer_tokens=4)
     keys = {}
     for number in range(4):
         path = tmp_path / f"{number}.md"
         path.write_text(f"# Book {number}\n\nOrla {number} mended bell {number} with copper. " * 9)
         book = reader.add(path)["id"]
         keys[book] = learned(reader, book, seed=number)
-    asked = [book for book in keys for _ in range(4)]
+    asked = [book for book in keys for _ in range(3)]
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = list(pool.map(lambda b: reader.ask(b, "Who mended the bell?", strength=1), asked))
     assert [answer["adapter"] for answer in answers] == [keys[book] for book in asked]
-    assert server.most_at_once >= 6
+    assert server.most_at_once >= 4
     for book in keys:
         assert len({a["answer"] for a, b in zip(answers, asked, strict=True) if b == book}) == 1
     names = {body["model"] for body in server.asked if body.get("stream")}
@@ -162,8 +164,8 @@ def test_a_server_that_is_away_is_told_and_the_own_model_goes_on(
     open_reader: Open, serve: Serve, book: str
 ) -> None:
     own = open_reader().ask(book, QUESTION)
-    with serve() as server:
-        pass  # it is closed again
+    server = serve()
+    server.stop()
     reader = open_reader(server)
     answer = reader.ask(book, QUESTION)
     assert "cannot be reached" in answer["notice"]
@@ -197,7 +199,7 @@ def test_a_server_that_is_silent_for_too_long(open_reader: Open, serve: Serve, b
 def test_a_server_without_adapters_answers_with_the_base_alone(
     open_reader: Open, serve: Serve, book: str, standing: Settings
 ) -> None:
-    server = serve(runtime=False, extras=False)
+    server = serve(runtime=False)
     reader = open_reader(server)
     answer = reader.ask(book, QUESTION)
     assert (answer["arm"], answer["adapter"]) == ("ICL", None)
@@ -209,6 +211,13 @@ def test_a_server_without_adapters_answers_with_the_base_alone(
     own = bare.ask(book, QUESTION, arm="ICL")
     bare.close()
     assert (own["answer"], own["context"]) == (answer["answer"], answer["context"])
+
+
+def test_a_server_that_says_no_more_than_the_standard(
+    open_reader: Open, serve: Serve, book: str
+) -> None:
+    answer = open_reader(serve(runtime=False, extras=False)).ask(book, QUESTION, arm="ICL")
+    assert answer["answer"] and "as it comes" in answer["notice"]
 
 
 def test_a_rank_over_the_limit(open_reader: Open, serve: Serve, book: str) -> None:
@@ -249,8 +258,8 @@ def test_a_folder_that_the_server_does_not_see(
 def test_visitors_are_not_told_where_the_server_is(
     open_reader: Open, serve: Serve, book: str
 ) -> None:
-    with serve() as server:
-        pass
+    server = serve()
+    server.stop()
     notice = open_reader(server, shared=True).ask(book, QUESTION)["notice"]
     assert notice and server.url not in notice
 
