@@ -28,8 +28,8 @@ CHECK_SPEED = 3.0
 TASKS_COST = 7.0
 """Guess: what a group of tasks costs beside a step that has none. With a group every second step
 that is 4.5 times as long, as in docs/recipe.md: 365 s against 81 s."""
-GENERAL_COST = 0.9
-"""Guess: what the general prompts of a step cost beside it."""
+GENERAL_TOKENS = 230
+"""About what the general prompts of a step take, in learned tokens of the book."""
 
 
 class Calibration(Protocol):
@@ -77,10 +77,9 @@ def estimate(
     cost = 1.0
     memory = memory_needed_gb(parameters, choice.label)
     measured = calibration.get(_name(weights_sha256, choice, recipe))
-    if not measured and recipe.has_beside:
-        cost += TASKS_COST / recipe.tasks_every if recipe.has_tasks else 0
-        cost += GENERAL_COST if recipe.general_weight else 0
-        measured = calibration.get(_name(weights_sha256, choice, _text_alone(recipe)))
+    if not measured and recipe.has_tasks:
+        cost += TASKS_COST / recipe.tasks_every
+        measured = calibration.get(_name(weights_sha256, choice, _without_tasks(recipe)))
     other = calibration.get(_name(weights_sha256, choice))
     if measured:
         memory = measured.get("memory_gb") or memory
@@ -143,7 +142,7 @@ def remember_speed(
         "short": short,
     }
     calibration.set(_name(weights_sha256, choice, recipe), speed)
-    if not recipe.has_beside:
+    if not recipe.has_tasks:
         work = tokens_per_second * _work(recipe)
         any_recipe = {"work_per_second": work, "memory_gb": memory_gb}
         calibration.set(_name(weights_sha256, choice), any_recipe)
@@ -157,17 +156,14 @@ def _work(recipe: Recipe) -> float:
     before = 0 if recipe.framing == "raw" else FRAME_TOKENS + recipe.context_tokens
     learned = recipe.segment_length + (0 if recipe.carried_tokens else before)
     read = before + recipe.carried_tokens if recipe.carried_tokens else 0
-    return (learned * (1 + recipe.upper_layers) + read) / (2 * recipe.segment_length)
+    text = (learned * (1 + recipe.upper_layers) + read) / (2 * recipe.segment_length)
+    beside = GENERAL_TOKENS if recipe.general_weight else 0
+    return text + beside / (recipe.segment_length * recipe.batch_segments)
 
 
-def _text_alone(recipe: Recipe) -> Recipe:
+def _without_tasks(recipe: Recipe) -> Recipe:
     return replace(
-        recipe,
-        task_weight=0.0,
-        distillation_weight=0.0,
-        retention_weight=0.0,
-        general_weight=0.0,
-        asks=False,
+        recipe, task_weight=0.0, distillation_weight=0.0, retention_weight=0.0, asks=False
     )
 
 

@@ -12,7 +12,9 @@ import torch
 
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
+from lift_app.lifting.looks import tokens_read
 from lift_app.lifting.recipe import RECIPES, Recipe
+from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.trainer import Trainer
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
@@ -87,18 +89,23 @@ def test_what_one_recipe_took_says_what_another_will() -> None:
     assert speed(framing="excerpt") == pytest.approx(74, abs=1)
 
 
+def _checked(recipe: Recipe) -> int:
+    """Tokens that are only read: by the check, and by the guard."""
+    return 32_000 + tokens_read(Schedule(recipe, 32_000).steps)
+
+
 def test_tasks_are_counted_before_they_are_measured() -> None:
-    kept, deep = Kept(), replace(RECIPES["deep"][0], rank=2)
-    plain = replace(RECIPES["standard"][0], rank=2)
-    assert of_book(kept, recipe=deep).minutes > 3 * of_book(kept, recipe=plain).minutes
+    kept, plain = Kept(), replace(RECIPES["standard"][0], rank=2)
+    asking = replace(plain, task_weight=0.5, distillation_weight=0.5, asks=True, tasks_every=2)
+    assert of_book(kept, recipe=asking).minutes > 3 * of_book(kept, recipe=plain).minutes
     speeds = {"tokens_per_second": 100.0, "checked_per_second": 400.0, "memory_gb": 1.1}
     remember_speed(kept, **(OF | {"recipe": plain}), **speeds, short=True)
-    found = of_book(kept, recipe=deep)
-    seconds = 4.5 * deep.trained_tokens(32_000) / 100 + 32_000 / 400
+    found = of_book(kept, recipe=asking)
+    seconds = 4.5 * asking.trained_tokens(32_000) / 100 + _checked(asking) / 400
     assert found.minutes == pytest.approx(seconds / 60)
     assert "short test" in found.reason and "guessed to take 4.5 times" in found.reason
-    remember_speed(kept, **(OF | {"recipe": deep}), **speeds)  # its own lift counts as it is
-    own = of_book(kept, recipe=deep)
+    remember_speed(kept, **(OF | {"recipe": asking}), **speeds)  # its own lift counts as it is
+    own = of_book(kept, recipe=asking)
     assert own.minutes == pytest.approx(of_book(kept, recipe=plain).minutes)
     assert "guess" not in own.reason
 
@@ -110,7 +117,9 @@ def test_a_short_test_measures_once(host: AdapterHost, monkeypatch: pytest.Monke
     before = host.state("lift")
     steps = []
     taken = Trainer.step
-    monkeypatch.setattr(Trainer, "step", lambda self: (steps.append(1), taken(self))[1])
+    monkeypatch.setattr(
+        Trainer, "step", lambda self, beside: (steps.append(1), taken(self, beside))[1]
+    )
     turns = list(calibration_turns(host, kept, RECIPE))
     assert len(turns) == len(steps) == STEPS + 1  # so a question waits for one step at most
     assert is_measured(kept, **of)

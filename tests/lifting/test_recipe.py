@@ -11,6 +11,7 @@ from lift_app.lifting.key import adapter_key
 from lift_app.lifting.recipe import RECIPES, Recipe, resolve_recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.segments import segment_bounds
+from lift_app.template import TEMPLATE_VERSION
 
 
 def key_of(**changes: object) -> str:
@@ -39,10 +40,9 @@ def test_every_part_changes_the_key() -> None:
     assert len(keys) == len(changed) + 1
 
 
-def test_another_template_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = key_of()
-    monkeypatch.setattr("lift_app.lifting.key.TEMPLATE_VERSION", 999)
-    assert key_of() != before
+def test_another_template_is_another_key() -> None:
+    assert key_of(template=TEMPLATE_VERSION) == key_of()
+    assert key_of(template=TEMPLATE_VERSION + 1) != key_of()
 
 
 def test_the_name_of_a_recipe_does_not_change_the_key() -> None:
