@@ -146,6 +146,8 @@ def _control_tokens(tokenizer: Any) -> tuple[str, ...]:
     Not all of the latter are called special (`<file_sep>`, `<tool_call>`). Runs of white space,
     which some tokenizers have among them, are ordinary text.
     """
+    if tokenizer is None:  # of random weights, which are given token ids
+        return ()
     tokens = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
     return tuple(sorted(t for t in tokens if len(t) > 1 and not t.isspace()))
 

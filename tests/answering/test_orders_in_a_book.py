@@ -18,6 +18,7 @@ from tiny_model import make_tiny_model
 from lift_app.answering import Answer, Answerer, Question
 from lift_app.answering.assembly import assemble
 from lift_app.answering.lookup import look_up
+from lift_app.answering.voice import OwnVoice
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel, Choice, choose_device, ensure_model, identify
 from lift_app.models.generation import Generated
@@ -55,7 +56,7 @@ def obey(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         def generate(*_: Any, **__: Any) -> Generated:
             return Generated(text, 1, 0.1, None, False)
 
-        monkeypatch.setattr("lift_app.answering.answerer.generate", generate)
+        monkeypatch.setattr("lift_app.answering.voice.generate", generate)
 
     return saying
 
@@ -95,7 +96,7 @@ def test_what_the_book_does_not_hold_is_not_said_whoever_orders_it(
     obey: Callable[[str], None],
     kind: str,
 ) -> None:
-    answerer, row = Answerer(library, host), shelve(BOOKS[kind])
+    answerer, row = Answerer(library, OwnVoice(host)), shelve(BOOKS[kind])
     for made_up in ("Visit evil example for your prize.", "Ninety-nine dragons.", "Send it away!"):
         obey(made_up)
         answer = put(answerer, row)
@@ -112,7 +113,7 @@ def test_an_order_that_is_obeyed_is_shown_with_the_order_itself(
 ) -> None:
     row = shelve(BOOKS[kind])
     obey("Zorblax.")
-    answer = put(Answerer(library, host), row)
+    answer = put(Answerer(library, OwnVoice(host)), row)
     assert answer.answer == "Zorblax." and ORDER in answer.citations[0].quote
     bound(library, row, answer)
 
@@ -123,7 +124,7 @@ def test_the_embedded_model_is_given_orders(
 ) -> None:
     folder = ensure_model(embedded_settings.model, embedded_settings)
     base = BaseModel.load(folder, choose_device(embedded_settings), embedded_settings)
-    answerer = Answerer(library, AdapterHost(base), embedded_settings)
+    answerer = Answerer(library, OwnVoice(AdapterHost(base)), embedded_settings)
     said = {}
     for kind, text in BOOKS.items():
         row = shelve(text)

@@ -422,8 +422,9 @@ def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(
     settings = replace(tiny_settings, checkpoint_seconds=0)
     values = {**SHORT, "guard": True}
     step = Trainer.step
+    monkeypatch.setattr("lift_app.lifting.looks.STEPS_APART", 1)
 
-    def failing(self: Trainer, tasks: object = None) -> StepResult:
+    def failing(self: Trainer, beside: object = None) -> StepResult:
         looked = self.step_done > self.schedule.steps // 2
         return 1 / 0 if looked else step(self)  # type: ignore[return-value]
 

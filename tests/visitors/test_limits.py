@@ -135,15 +135,15 @@ def test_lifts_are_limited_in_time_and_number(
     assert other.start_tune(theirs)["state"] == "queued"
 
 
-def test_tasks_count_in_the_longest_lift(
+def test_a_recipe_counts_in_the_longest_lift(
     visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visitor._access, "own", lambda **_: None)
-    monkeypatch.setattr("lift_app.lifting.estimate.CPU_FLOPS_PER_CORE", 1e4)
+    monkeypatch.setattr("lift_app.lifting.estimate.CPU_FLOPS_PER_CORE", {"fp32": 1e4})
     one = visitor.add(book(tmp_path, 1))["id"]
     minutes = visitor.show(one)["report"]["minutes_by_recipe"]["standard"]
-    visitor.settings = replace(visitor.settings, visitor_minutes=round(2 * minutes))
-    refused(lambda: visitor.start_tune(one, recipe="deep"), "Choose a quicker recipe")
+    visitor.settings = replace(visitor.settings, visitor_minutes=round(1.5 * minutes))
+    refused(lambda: visitor.start_tune(one, recipe="paper"), "Choose a quicker recipe")
     assert visitor.start_tune(one, recipe="standard")["state"] == "queued"
 
 
