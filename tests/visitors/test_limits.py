@@ -142,9 +142,9 @@ def test_a_recipe_counts_in_the_longest_lift(
     monkeypatch.setattr("lift_app.lifting.estimate.CPU_FLOPS_PER_CORE", {"fp32": 1e4})
     one = visitor.add(book(tmp_path, 1))["id"]
     minutes = visitor.show(one)["report"]["minutes_by_recipe"]
-    between = round((minutes["standard"] + minutes["paper"]) / 2)
+    between = round((minutes["standard"] + minutes["deep"]) / 2)
     visitor.settings = replace(visitor.settings, visitor_minutes=between)
-    refused(lambda: visitor.start_tune(one, recipe="paper"), "Choose a quicker recipe")
+    refused(lambda: visitor.start_tune(one, recipe="deep"), "Choose a quicker recipe")
     assert visitor.start_tune(one, recipe="standard")["state"] == "queued"
 
 
