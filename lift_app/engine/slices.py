@@ -56,7 +56,8 @@ class StopFile:
     def set(self) -> None:
         """Ask to stop."""
         effects.make_folder(self.path.parent)
-        self.path.touch()
+        if not self.is_set():
+            effects.write_file(self.path, [])
 
     def is_set(self) -> bool:
         """Whether it was asked."""
