@@ -6,6 +6,8 @@ lock of the home, so that nobody writes to the index meanwhile.
 
 from __future__ import annotations
 
+import sqlite3
+
 from lift_app.engine.lock import HomeLock
 from lift_app.errors import Busy, LiftError
 from lift_app.library import Library
@@ -58,15 +60,32 @@ def repair(settings: Settings) -> Restoration | None:
             "the last snapshot is then restored."
         )
     try:
-        sound = _opens(settings) and is_sound(settings.database)
+        sound = (
+            _opens(settings) and is_sound(settings.database) and _words_can_be_made_anew(settings)
+        )
         restored = None if sound else restore(settings)
         mark_of(settings.database).unlink(missing_ok=True)
         with Library.open(settings) as library:
-            library.passages.rebuild_index()
+            if restored is not None:
+                library.passages.rebuild_index()
             library.sweep()
         return restored
     finally:
         lock.release()
+
+
+def _words_can_be_made_anew(settings: Settings) -> bool:
+    """Make the word indexes anew; False where that fails, as with a damaged name in the schema."""
+    try:
+        with Library.open(settings) as library:
+            library.passages.rebuild_index()
+    except sqlite3.DatabaseError:
+        return False
+    except LiftError as error:
+        if error.code != "damaged":
+            raise
+        return False
+    return True
 
 
 def _looks_lost(settings: Settings) -> bool:

@@ -261,6 +261,19 @@ def test_damage_to_the_word_index_is_found_and_costs_nothing(
         assert reader.library.passages.search(book, "lanterns") == before
 
 
+def test_a_damaged_name_in_the_schema_is_mended_from_the_snapshot(
+    learned: tuple[Settings, str, str],
+) -> None:
+    settings, book, _ = learned
+    whole = settings.database.read_bytes()
+    assert whole.count(b"tokenize='trigram'") == 1
+    settings.database.write_bytes(whole.replace(b"tokenize='trigram'", b"tokenize='4rigram'"))
+    restored = repair(settings)
+    assert restored is not None and restored.missing == ()
+    assert [row.id for row in Library.open(settings).books.list()] == [book]
+    assert_sound(settings)
+
+
 def test_the_doctor_finds_a_passage_that_is_not_on_its_page(
     learned: tuple[Settings, str, str],
 ) -> None:
