@@ -122,7 +122,8 @@ class LiftJob:
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
-        self.save_checkpoint()
+        if saved is None or self._is_newer_than(saved):
+            self.save_checkpoint()
         if self._best is not None:
             self._host.load_state(SLOT, self._best)
         memory = Memory(self._host, SLOT, ids, segments, prefix)
@@ -209,6 +210,12 @@ class LiftJob:
             return None
         group, rest = divmod(self.trainer.step_done, self.trainer.recipe.tasks_every)
         return None if rest else group
+
+    def _is_newer_than(self, saved: dict[str, Any]) -> bool:
+        """Whether anything was learned or looked at since that checkpoint."""
+        assert self.trainer is not None
+        looks = self._guard.state() if self._guard else []
+        return bool(saved["trainer"]["step"] != self.trainer.step_done or saved["looks"] != looks)
 
     def save_checkpoint(self) -> None:
         """Write what was learned so far to disk."""

@@ -66,8 +66,8 @@ class Guard:
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes with the last."""
         tried = self.verdicts[-1].strength if self.verdicts else STRENGTHS[0]
-        # Harm grows with every step that is not held back, so no look begins at the very top again.
-        start = max(0, STRENGTHS.index(tried) - 1)
+        # From one above the last on, to save time; a lift that did harm at any begins at the top.
+        start = max(0, STRENGTHS.index(tried) - 1) if tried else 0
         for strength in STRENGTHS[start:]:
             found = self._probe.measure(self._slot, strength)
             if found.harm <= HARM:

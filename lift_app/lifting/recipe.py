@@ -74,7 +74,8 @@ class Recipe:
     tasks_every: int = 1
     """Steps from one group of tasks to the next; a group is the tasks of one extract."""
     guard: bool = False
-    """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength."""
+    """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength. Of a
+    text too short to hold anything out nothing is watched."""
     fresh_cuts: bool = False
     """Every epoch cuts the book at other places, drawn by the seed. With a stride of a whole
     segment each token is learned once an epoch, and beside others each time."""

@@ -6,7 +6,6 @@ Knows no model.
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -34,6 +33,10 @@ def peak_bytes() -> int:
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
     except (OSError, StopIteration):
+        if os.name == "nt":  # which keeps no such count
+            return 0
+        import resource
+
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -369,6 +369,6 @@ def test_a_reader_who_stops_is_not_kept_waiting_for_a_witness(
 def test_a_witness_hears_no_more_than_it_needs_of_a_long_question(host: AdapterHost) -> None:
     history = (("What? " * 4000, "Nothing. " * 4000),)
     question = Question("Why? " * 4000, history=history)
-    witness = Witness(host, "Lanterns", question, "Seven.", STARTED)
+    witness = Witness(OwnVoice(host), "Lanterns", question, "Seven.", STARTED)
     assert len(witness._question) == LONGEST_HEARD
     assert all(len(said) <= LONGEST_HEARD for turn in witness._history for said in turn)
