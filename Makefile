@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test test-vllm test-space check soak screenshots clean
+.PHONY: install model run test test-vllm test-space test-cluster check soak screenshots clean
 
 install: .venv/installed
 
@@ -45,6 +45,10 @@ SPACE_PYTHON ?= $(shell python3.12 -V >/dev/null 2>&1 && echo python3.12 || echo
 test-space: model
 	LIFT_SPACE_PYTHON=$(SPACE_PYTHON) $(BIN)/python -m pytest -s -v --timeout 3600 \
 		tests/space/test_fresh_space.py tests/space/test_slices.py
+
+# A Ray cluster of two workers, one of them killed; a start trained by two processes.
+test-cluster: model
+	LIFT_CLUSTER=1 $(BIN)/python -m pytest -v --timeout 1200 tests/cluster/test_ray.py tests/sft/test_team.py
 
 # The real vLLM, on this machine's CPU, in an environment of its own: it wants other versions.
 test-vllm: model .vllm-venv/installed

@@ -21,6 +21,10 @@ from lift_app.cluster.ray_pool import TRIES, RayPool
 from lift_app.errors import CallerError, LiftError
 from lift_app.reader import Reader
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("LIFT_CLUSTER"), reason="starts a Ray cluster: `make test-cluster`"
+)
+
 PROGRAM = """
 import multiprocessing
 multiprocessing.cpu_count = lambda: 2

@@ -62,6 +62,9 @@ def _train(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("LIFT_CLUSTER"), reason="starts two processes: `make test-cluster`"
+)
 @pytest.mark.timeout(600)
 def test_two_processes_learn_what_one_does(tiny_settings: Settings, corpus: Path) -> None:
     one = list(_train(tiny_settings, corpus, "one"))
