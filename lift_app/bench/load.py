@@ -144,10 +144,13 @@ def _asked(
 ) -> tuple[float, list[str]]:
     """Seconds and answers; each book was asked once before, so that all is loaded."""
 
+    # Both sides at the same one, whatever the guards of such small books may have found.
+    strength = reader.settings.default_strength(evidence=True)
+
     def ask(one: tuple[int, tuple[str, str]]) -> str:
         number, (place, _) = one
         question = f"What did the keeper hide in the {place}?"
-        answer = reader.ask(ids[number], question, arm=arm)
+        answer = reader.ask(ids[number], question, arm=arm, strength=strength)
         if answer["notice"]:  # by another side than the one that is measured
             raise LiftError(answer["notice"])
         return str(answer["answer"])

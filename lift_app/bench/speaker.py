@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lift_app.answering.voice import OwnVoice, Voice
 from lift_app.reader import Reader
-from lift_app.serving.desk import Desk
+from lift_app.serving.exchange import Exchange
 
 T = TypeVar("T")
 
@@ -26,9 +26,11 @@ def with_voice(reader: Reader, work: Callable[[Voice, str | None], T], key: str 
         return engine.submit(
             lambda host: work(OwnVoice(host), engine.slot_for(host, key)), model=model
         ).result()
-    desk = Desk(reader.library, reader.settings)
+    exchange = Exchange(reader.library, reader.settings)
     try:
         adapters = reader.library.adapters
-        return desk.submit(lambda voice: work(voice, key), model=model, adapters=adapters).result()
+        return exchange.submit(
+            lambda voice: work(voice, key), model=model, adapters=adapters
+        ).result()
     finally:
-        desk.close()
+        exchange.close()

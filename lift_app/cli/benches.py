@@ -9,6 +9,7 @@ import click
 from lift_app.cli import suites
 from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.lifts import changed_values, recipe_options
+from lift_app.cli.options import model_options, variant_option
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.cli.timings import (
     answer_command,
@@ -164,15 +165,7 @@ def arms_command(
 
 @bench_command.command("recipe")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="RECIPE[:FIELD=VALUE,...]",
-    default=("quick", "standard", "deep"),
-    show_default=True,
-    help="A recipe with some numbers changed; may be repeated.",
-)
+@variant_option("quick", "standard", "deep")
 @click.option(
     "--documents", default=4, show_default=True, help="So many, the shortest, are lifted."
 )
@@ -182,8 +175,7 @@ def arms_command(
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are not lifted.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
 @click.option("--strength", type=float, help="Of the adapter, in every arm.")
-@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
-@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@model_options
 @json_option
 @reports_errors
 def recipe_command(
@@ -238,8 +230,7 @@ def recipe_command(
 @click.option("--questions", default=20, show_default=True, help="Most questions a document.")
 @click.option("--context", default=1024, show_default=True, help="Tokens of head and tail.")
 @click.option("--arm", default="ICL", show_default=True, help="ICL or RAG.")
-@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
-@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@model_options
 @json_option
 @reports_errors
 def citations_command(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lift_app.cli.options import model_options
 from lift_app.cli.output import (
     StatusLine,
     close_on_sigterm,
@@ -26,8 +27,7 @@ from lift_app.reader import Reader
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--recipe`, `--set`, `--model` and `--start`."""
     for option in (
-        click.option("--start", help="Start that the model stands on: auto, none, or a name."),
-        click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
+        model_options,
         click.option(
             "--set",
             "changes",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lift_app.answering.question import ARMS
+from lift_app.cli.options import model_options
 from lift_app.cli.output import errors_reported, json_option, note, print_json, reports_errors
 from lift_app.reader import Reader
 from lift_app.settings import Settings
@@ -28,8 +29,7 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--arm`, `--evidence/--no-evidence`, `--strength`, `--model`, `--start`, `--server`."""
     for option in (
         server_option,
-        click.option("--start", help="Start that the model stands on: auto, none, or a name."),
-        click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id."),
+        model_options,
         click.option(
             "--strength",
             type=float,

@@ -9,6 +9,7 @@ import click
 
 from lift_app.cli.bench_settings import bench_settings, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
+from lift_app.cli.options import model_options, variant_option
 from lift_app.cli.output import StatusLine, json_option, print_json, reports_errors
 from lift_app.cli.questions import server_option
 from lift_app.lifting.recipe import resolve_recipe
@@ -97,20 +98,13 @@ def speed_command(
 
 @click.command("schedule")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="RECIPE[:FIELD=VALUE,...]",
-    help="A recipe with some numbers changed; may be repeated.",
-)
+@variant_option()
 @click.option("--documents", default=2, show_default=True, help="Most documents of FILE.")
 @click.option("--skip", default=0, show_default=True, help="Documents to leave out before them.")
 @click.option("--questions", default=20, show_default=True, help="Most questions a document.")
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are left out.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
-@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
-@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@model_options
 @json_option
 @reports_errors
 def schedule_command(
@@ -155,8 +149,7 @@ def schedule_command(
     help="May be repeated.",
 )
 @click.option("--tokens", default="2000,6000", show_default=True, help="Books, commas between.")
-@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
-@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@model_options
 @json_option
 @reports_errors
 def estimate_command(
@@ -210,8 +203,7 @@ def scale_command(
 @click.command("waits")
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--tokens", type=click.IntRange(1000), default=1_000_000, show_default=True)
-@click.option("--model", help="Base model: a name of `lift models`, a folder, or a hub id.")
-@click.option("--start", help="Start that the model stands on: auto, none, or a name.")
+@model_options
 @json_option
 @reports_errors
 def waits_command(

@@ -1,7 +1,7 @@
 """TravelDesk: the desk of a lift on a machine that has no library.
 
 The book is in the worker's hand, events wait until they are sent, and the adapter becomes a
-parcel. Nothing stays on the disk but the checkpoint, and that only until the lift is done.
+crate. Nothing stays on the disk but the checkpoint, and that only until the lift is done.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lift_app.cluster.parcel import Parcel
+from lift_app.cluster.crate import Crate
 from lift_app.library import effects, folders
 from lift_app.lifting.estimate import Calibration
 from lift_app.reading.book import Book
@@ -26,7 +26,7 @@ class TravelDesk:
     """
 
     def __init__(self, book: Book, folder: Path) -> None:
-        self.parcel: Parcel | None = None
+        self.crate: Crate | None = None
         self.summary: dict[str, Any] = {}
         self._book = book
         self._folder = folder
@@ -74,7 +74,7 @@ class TravelDesk:
         """Pack the adapter."""
         try:
             with folders.explained("The adapter could not be read back"):
-                self.parcel, self.summary = Parcel.of(staged), summary
+                self.crate, self.summary = Crate.of(staged), summary
         finally:
             effects.remove(staged)
 

@@ -140,7 +140,7 @@ class Fleet:
         key, job = out.job.key, out.job
         staged = self._library.adapters.staging_folder(key)
         try:
-            made["parcel"].unpack(staged)
+            made["crate"].unpack(staged)
         except BaseException:
             effects.remove(staged)
             raise

@@ -33,7 +33,7 @@ def lift(assignment: Assignment) -> Iterator[Event]:
     """Lift a book; go on from the checkpoint that an earlier try left in the `scratch` folder.
 
     Yields:
-        Events as of a lift. The last one has stage `made` with `parcel` and `summary`, or `failed`
+        Events as of a lift. The last one has stage `made` with `crate` and `summary`, or `failed`
         with `error` (`code`, `message`).
     """
     try:
@@ -71,7 +71,7 @@ def _lift(assignment: Assignment) -> Iterator[Event]:
         for event in desk.events():
             if event["stage"] != "done":
                 yield event
-        yield {"stage": "made", "parcel": desk.parcel, "summary": desk.summary}
+        yield {"stage": "made", "crate": desk.crate, "summary": desk.summary}
     finally:
         lock.release()
 

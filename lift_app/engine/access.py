@@ -1,8 +1,8 @@
 """Access: a process's way to a model: a server, its own engine, or the process that owns it.
 
-Owns the home lock, the engine, the hand-off and the desk of this process. A question goes to the
-server where one is named. Otherwise, or while that is away, it is answered here if this process has
-the model, and handed to the owner if not; lifts need only the job table.
+Owns the home lock, the engine, the hand-off and the exchange of this process. A question goes to
+the server where one is named. Otherwise, or while that is away, it is answered here if this process
+has the model, and handed to the owner if not; lifts need only the job table.
 Importing this module is cheap: torch comes in with the engine's thread.
 """
 
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from lift_app.engine.engine import Engine, ModelState
     from lift_app.engine.hand_off import HandOff
     from lift_app.engine.sliced_access import Gpu
-    from lift_app.serving.desk import Desk
+    from lift_app.serving.exchange import Exchange
+
+
+LEFT_OUT = (
+    "Answered without what was learned of the book: its guard found no strength at which nothing "
+    "else is read worse. Set a strength to use it all the same, or learn the book another way."
+)
 
 
 class Stop(Protocol):
@@ -53,7 +59,7 @@ class Access:
         self._lock = HomeLock(settings.home)
         self._engine: Engine | None = None
         self._hand_off: HandOff | None = None
-        self._desk: Desk | None = None
+        self._exchange: Exchange | None = None
         self._stops: dict[Stop, str] = {}
 
     @property
@@ -76,18 +82,21 @@ class Access:
         return None if engine is None else engine.model_state
 
     def learn(self, owner: str, job_id: str) -> Iterator[None]:
-        """Only where a GPU is lent in slices: elsewhere the engine learns by itself."""
-        raise NotImplementedError
+        """Learn while somebody listens, where a GPU is lent in slices.
+
+        Elsewhere there is nothing to listen to: the engine learns by itself.
+        """
+        yield from ()
 
     @property
-    def desk(self) -> Desk | None:
-        """The desk of this process; None where no server is named."""
+    def exchange(self) -> Exchange | None:
+        """The exchange of this process; None where no server is named."""
         with self._guard:
-            if self._desk is None and self._settings.server:
-                from lift_app.serving.desk import Desk
+            if self._exchange is None and self._settings.server:
+                from lift_app.serving.exchange import Exchange
 
-                self._desk = Desk(self._library, self._settings)
-            return self._desk
+                self._exchange = Exchange(self._library, self._settings)
+            return self._exchange
 
     def own(self, *, lifting: bool) -> Engine | None:
         """The engine of this process, started if no other process owns the model; else None.
@@ -118,18 +127,15 @@ class Access:
         Raises:
             LiftError: with a sentence for the reader.
         """
-        if (desk := self.desk) is None or self._is_being_learned(arguments):
+        if (exchange := self.exchange) is None or self._is_being_learned(arguments):
             yield from self._ask_locally(arguments)
             return
         try:
-            yield from self._ask_server(desk, arguments)
+            yield from self._ask_server(exchange, arguments)
             return
         except ServerAway as error:  # before the first word of an answer, always
             notice = f"{error} Answered by the model on this machine."
-        for event in self._ask_locally(arguments):
-            if "answer" in event:
-                event = {"answer": {**event["answer"], "notice": notice}}
-            yield event
+        yield from noticed(self._ask_locally(arguments), notice)
 
     def _ask_locally(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if self.own(lifting=False) is not None:
@@ -158,13 +164,13 @@ class Access:
         with self._guard:
             if self._hand_off is not None:
                 self._hand_off.close()
-            if self._desk is not None:
+            if self._exchange is not None:
                 self.stop_answers()
-                self._desk.close()
+                self._exchange.close()
             if self._engine is not None:
                 self._engine.close()
             self._lock.release()
-            self._engine = self._hand_off = self._desk = None
+            self._engine = self._hand_off = self._exchange = None
 
     def _start(self) -> None:
         from lift_app.engine.engine import Engine
@@ -191,21 +197,20 @@ class Access:
             engine.ask, arguments, *resolve_arm(keys, arm, self._row(arguments))
         )
 
-    def _ask_server(self, desk: Desk, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _ask_server(
+        self, exchange: Exchange, arguments: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
         """Answer with the server; whoever has the model of this machine is not asked."""
-        from lift_app.serving.desk import no_adapters
+        from lift_app.serving.exchange import no_adapters
 
-        line, notice = desk.line(arguments["model"]), ""
+        line, notice = exchange.line(arguments["model"]), ""
         keys, arm = self._keys(arguments), arguments["arm"]
         if line.refusal:
             if arm in ADAPTER_ARMS and keys:
-                raise no_adapters(line, desk.called)
+                raise no_adapters(line, exchange.called)
             keys, notice = [], f"Answered by the base model as it comes. {line.refusal}"
         found = resolve_arm(keys, arm, self._row(arguments))
-        for event in self._stream(desk.ask, arguments, *found):
-            if notice and "answer" in event:
-                event = {"answer": {**event["answer"], "notice": notice}}
-            yield event
+        yield from noticed(self._stream(exchange.ask, arguments, *found), notice)
 
     def _stream(
         self,
@@ -231,7 +236,8 @@ class Access:
             done.add_done_callback(lambda _: pieces.put(None))
             while (piece := pieces.get()) is not None:
                 yield {"text": piece}
-            yield {"answer": done.result().to_json()}
+            answered = iter([{"answer": done.result().to_json()}])
+            yield from noticed(answered, self._left_out(arguments, question))
         finally:
             turn.stop.set()  # a listener that goes away ends the answer
             self._stops.pop(turn.stop, None)
@@ -268,12 +274,30 @@ class Access:
     def _strength(
         self, library: Library, key: str | None, wanted: float | None, evidence: bool
     ) -> float:
-        """The strength that is wanted; else the setting, held down by the adapter's guard."""
+        """The strength that is wanted; else the setting, held down by a finished lift's guard.
+
+        While a book is being learned its guard has not said its last word, and the setting stands.
+        """
         if wanted is not None:
             return wanted
         default = self._settings.default_strength(evidence=evidence)
         row = None if key is None else library.adapters.find(key)
         return default if row is None else row.strength(default)
+
+    def _left_out(self, arguments: dict[str, Any], question: Question) -> str:
+        """Why the adapter has no part in an answer, where its guard alone says so; else empty."""
+        asked_for = question.strength == arguments["strength"] or question.arm not in ADAPTER_ARMS
+        default = self._settings.default_strength(evidence=question.evidence)
+        return LEFT_OUT if default and not question.strength and not asked_for else ""
+
+
+def noticed(events: Iterator[dict[str, Any]], notice: str) -> Iterator[dict[str, Any]]:
+    """The events of an answer, with a word about how it came about; those that it has stay."""
+    for event in events:
+        if notice and "answer" in event:
+            answer = event["answer"]
+            event = {"answer": answer | {"notice": f"{notice} {answer['notice']}".strip()}}
+        yield event
 
 
 def resolve_arm(keys: list[str], arm: str | None, row: BookRow) -> tuple[str, str | None]:

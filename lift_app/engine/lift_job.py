@@ -54,6 +54,7 @@ class LiftJob:
         self._desk = desk
         self._settings = settings
         self._host = host
+        self._saved: tuple[int, int] | None = None
         self._saved_at = time.monotonic()
         self._trained_seconds = 0.0
         self._trained_tokens = 0
@@ -99,6 +100,7 @@ class LiftJob:
         # Together: a checkpoint between them would forget what the guard has seen.
         self.trainer = trainer
         self._begin_tasks(book, recipe, saved)
+        self._saved = self._mark() if saved is not None else None
         self._saved_at = time.monotonic()
         self._record(
             Progress(
@@ -122,8 +124,7 @@ class LiftJob:
             if time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds:
                 self.save_checkpoint()
             yield
-        if saved is None or self._is_newer_than(saved):
-            self.save_checkpoint()
+        self.save_checkpoint()
         if self._best is not None:
             self._host.load_state(SLOT, self._best)
         memory = Memory(self._host, SLOT, ids, segments, prefix)
@@ -211,15 +212,9 @@ class LiftJob:
         group, rest = divmod(self.trainer.step_done, self.trainer.recipe.tasks_every)
         return None if rest else group
 
-    def _is_newer_than(self, saved: dict[str, Any]) -> bool:
-        """Whether anything was learned or looked at since that checkpoint."""
-        assert self.trainer is not None
-        looks = self._guard.state() if self._guard else []
-        return bool(saved["trainer"]["step"] != self.trainer.step_done or saved["looks"] != looks)
-
     def save_checkpoint(self) -> None:
-        """Write what was learned so far to disk."""
-        if self.trainer is None:
+        """Write what was learned so far to disk, unless it is there."""
+        if self.trainer is None or self._saved == (mark := self._mark()):
             return
         state = {
             "trainer": self.trainer.state(),
@@ -229,7 +224,12 @@ class LiftJob:
             "best": self._best,
         }
         save_checkpoint(self.checkpoint_folder, state)
-        self._saved_at = time.monotonic()
+        self._saved, self._saved_at = mark, time.monotonic()
+
+    def _mark(self) -> tuple[int, int]:
+        """How far it is: steps, and looks of the guard."""
+        assert self.trainer is not None
+        return self.trainer.step_done, len(self._guard.verdicts) if self._guard else 0
 
     def _segments(self, text: str, recipe: Recipe) -> tuple[Tensor, tuple[Segment, ...]]:
         encoded = encode(load_tokenizer(self._host.base.identity.path), text)

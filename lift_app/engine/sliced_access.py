@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
-from lift_app.engine.access import Access, resolve_arm
+from lift_app.engine.access import Access, noticed, resolve_arm
 from lift_app.engine.engine import ModelState
 from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
 from lift_app.errors import Busy, LiftError, NotFound
@@ -161,7 +161,7 @@ class SlicedAccess(Access):
         try:
             answers = self._answer(self._settings, library.owner, row.id, key, question, stop)
             with closing(answers):
-                for event in answers:
+                for event in noticed(answers, self._left_out(arguments, question)):
                     if "error" in event:
                         raise LiftError.unpacked(event)
                     yield event

@@ -101,10 +101,10 @@ def lift_slice(
 ) -> Iterator[dict[str, Any]]:
     """Go on with a job from its checkpoint until three quarters of the time are over.
 
-    It makes one step at least, and the check after the last step is not cut short: whoever lends
-    the GPU ends what takes too long. What is wanted of the job is obeyed as ever. If it is not at
-    its end when the time is over, or when nobody listens any more, what was learned is in its
-    checkpoint.
+    It makes one step at least. A check after the last step that does not end in time begins again
+    in the next slice, which then has nothing else to do. What is wanted of the job is obeyed as
+    ever. If it is not at its end when the time is over, or when nobody listens any more, what was
+    learned is in its checkpoint.
 
     Args:
         settings: name the home.
@@ -143,9 +143,9 @@ def lift_slice(
                 if between and _is_running(library, job_id):
                     lift.save_checkpoint()
             yield {"checkpoint": str(lift.checkpoint_folder)}
-        except LiftError as error:
+        except Exception as error:
             with suppress(NotFound):  # its book was deleted
-                library.jobs.set_state(job_id, "failed", error)
+                library.jobs.set_state(job_id, "failed", _told("Nothing can be learned", error))
 
 
 def answer_slice(
@@ -205,11 +205,18 @@ def answer_slice(
         while (piece := pieces.get()) is not None:
             yield {"text": piece}
         yield {"answer": done.result().to_json()}
-    except LiftError as error:
-        yield error.packed()
+    except Exception as error:
+        yield _told("This could not be answered", error).packed()
     finally:
         gone.set()  # a listener that goes away ends the answer
         thread.join()
+
+
+def _told(what: str, error: Exception) -> LiftError:
+    """An error of the work itself: whoever lends the GPU has no part in it."""
+    from lift_app.engine.engine import unexpected
+
+    return error if isinstance(error, LiftError) else unexpected(what, error)
 
 
 def _is_running(library: Library, job_id: str) -> bool:

@@ -147,6 +147,8 @@ class Recipe:
         for name in _LATER:
             if numbers[name] == type(self).__dataclass_fields__[name].default:
                 del numbers[name]
+        if self.retention_weight:  # it once held a lift to general prompts as well: another lift
+            numbers["retention_weight"] = [self.retention_weight, "open book alone"]
         return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -1,4 +1,4 @@
-"""The peak: the most memory this process has used since a moment, the GPU's where there is one.
+"""The peak: the most memory this process has used since a moment, the GPU's where it uses one.
 
 Knows no model.
 """
@@ -16,7 +16,7 @@ _STATUS = Path("/proc/self/status")
 
 def forget_peak() -> None:
     """Begin to measure anew. Where a system has no way to, the peak counts from the start on."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
         return
     try:
@@ -27,7 +27,7 @@ def forget_peak() -> None:
 
 def peak_bytes() -> int:
     """The most memory in use since `forget_peak`: allocated on the GPU, else resident."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         return int(torch.cuda.max_memory_allocated())
     try:
         lines = _STATUS.read_text(encoding="ascii").splitlines()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from lift_app.cluster.assignment import Assignment
-from lift_app.cluster.parcel import Parcel
+from lift_app.cluster.crate import Crate
 from lift_app.cluster.worker import Event
 
 STEPS = 3
@@ -56,5 +56,5 @@ class SmallPool:
 def made(content: bytes, *, arrived: bytes | None = None) -> Event:
     """The last event of a lift whose adapter has this content, or arrives with another."""
     hashes = {"a.bin": hashlib.sha256(content).hexdigest()}
-    parcel = Parcel({"a.bin": content if arrived is None else arrived}, hashes)
-    return {"stage": "made", "parcel": parcel, "summary": {"steps": STEPS}}
+    crate = Crate({"a.bin": content if arrived is None else arrived}, hashes)
+    return {"stage": "made", "crate": crate, "summary": {"steps": STEPS}}

@@ -13,16 +13,16 @@ from safetensors.torch import load
 from six_books import VALUES
 
 from lift_app.cluster.assignment import Assignment, Plan
-from lift_app.cluster.parcel import Parcel
+from lift_app.cluster.crate import Crate
 from lift_app.cluster.worker import lift
 from lift_app.errors import LiftError
 from lift_app.models.adapter_file import WEIGHTS
 from lift_app.reader import Reader
 
 
-def same(parcel: Parcel, tensors: dict[str, torch.Tensor]) -> bool:
-    """Whether a parcel holds these weights, bit for bit."""
-    found = load(parcel.files[WEIGHTS])
+def same(crate: Crate, tensors: dict[str, torch.Tensor]) -> bool:
+    """Whether a crate holds these weights, bit for bit."""
+    found = load(crate.files[WEIGHTS])
     return found.keys() == tensors.keys() and all(torch.equal(found[n], tensors[n]) for n in found)
 
 
@@ -45,7 +45,7 @@ def test_a_worker_makes_what_this_machine_makes(
     assert shelved is not None
     assert made["summary"]["segments"] == shelved.summary["segments"]
     stored = reader.library.adapters.folder(shelved.key) / WEIGHTS
-    assert same(made["parcel"], load(stored.read_bytes()))
+    assert same(made["crate"], load(stored.read_bytes()))
     # Of the book nothing is left behind.
     assert not [path for path in scratch.rglob("*") if path.is_file()]
 
@@ -62,7 +62,7 @@ def test_a_second_try_goes_on_from_the_checkpoint(
     first.close()  # as a worker that dies: nothing more is saved
     *events, made = lift(assignment)
     assert next(e["step"] for e in events if e["stage"] == "training") == 9
-    assert same(made["parcel"], load(whole["parcel"].files[WEIGHTS]))
+    assert same(made["crate"], load(whole["crate"].files[WEIGHTS]))
 
 
 def test_what_goes_wrong_is_said(assignment: Assignment, scratch: Path) -> None:
@@ -78,25 +78,25 @@ def test_what_goes_wrong_is_said(assignment: Assignment, scratch: Path) -> None:
         assert said()["code"] == "busy"
 
 
-def test_a_parcel_is_checked(tmp_path: Path) -> None:
+def test_a_crate_is_checked(tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
     (folder / "in").mkdir(parents=True)
     (folder / "a.bin").write_bytes(b"weights")
     (folder / "in" / "b.txt").write_bytes(b"")
-    parcel = Parcel.of(folder)
+    crate = Crate.of(folder)
     copy = tmp_path / "copy"
     copy.mkdir()
-    parcel.unpack(copy)
-    assert Parcel.of(copy) == parcel
-    flipped = {**parcel.files, "a.bin": b"weightz"}
+    crate.unpack(copy)
+    assert Crate.of(copy) == crate
+    flipped = {**crate.files, "a.bin": b"weightz"}
     missing = {"in/b.txt": b""}
-    strange = {**parcel.files, "../c": b"x"}
+    strange = {**crate.files, "../c": b"x"}
     for files in (flipped, missing, strange):
         empty = tmp_path / f"empty-{len(files)}-{len(files.get('a.bin', b''))}"
         empty.mkdir()
-        hashes = dataclasses.replace(parcel, files=files).hashes
+        hashes = dataclasses.replace(crate, files=files).hashes
         if "../c" in files:
             hashes = {**hashes, "../c": "0"}
         with pytest.raises(LiftError, match="damaged"):
-            Parcel(files, hashes).unpack(empty)
+            Crate(files, hashes).unpack(empty)
         assert not list(empty.iterdir())

@@ -22,7 +22,7 @@ from lift_app.engine.engine import Engine
 from lift_app.errors import CallerError, LiftError, NotFound
 from lift_app.lifting.packing import Row
 from lift_app.reader import Reader
-from lift_app.serving.desk import Desk
+from lift_app.serving.exchange import Exchange
 from lift_app.settings import Settings
 
 QUESTION = "Who mended the bell with copper?"
@@ -84,13 +84,13 @@ def test_likelihoods_are_those_of_the_base_on_its_start(
     reader = open_reader(serve())
     rows = [Row((5, 9, 70, 33), (8, 101, 9, 2)), Row((5, 9, 70, 33), (41, 2)), Row((7,), (3,))]
     own = OwnVoice(host_of(reader.settings)).losses(rows)
-    desk = Desk(reader.library, reader.settings)
-    found = desk.submit(
+    exchange = Exchange(reader.library, reader.settings)
+    found = exchange.submit(
         lambda voice: voice.losses(rows),
         model=reader.settings.model,
         adapters=reader.library.adapters,
     ).result()
-    desk.close()
+    exchange.close()
     for one, other in zip(own, found, strict=True):
         assert other == pytest.approx(one, abs=1e-3)
 
@@ -125,13 +125,13 @@ def test_nobody_is_given_the_adapter_of_another(open_reader: Open, serve: Serve,
     reader = open_reader(serve())
     key = reader.adapters()[0]["key"]
     stranger = reader.library.for_owner("ada").adapters
-    desk = Desk(reader.library, reader.settings)
-    line = desk.line(reader.settings.model)
+    exchange = Exchange(reader.library, reader.settings)
+    line = exchange.line(reader.settings.model)
     assert line.served is not None
     assert key[:40] in line.served.name_of(reader.library.adapters, key, 1.0)
     with pytest.raises(NotFound):
         line.served.name_of(stranger, key, 1.0)
-    desk.close()
+    exchange.close()
 
 
 def test_a_server_that_was_started_anew_gets_its_adapters_again(
@@ -242,7 +242,7 @@ def test_another_base(open_reader: Open, book: str, tmp_path: Any, tiny_settings
 @pytest.mark.parametrize("url", ["localhost:8000", "file:///etc/passwd", "http://"])
 def test_an_address_that_is_none(open_reader: Open, url: str) -> None:
     with pytest.raises(CallerError, match="must begin with http"):
-        Desk(open_reader().library, Settings(server=url))
+        Exchange(open_reader().library, Settings(server=url))
 
 
 def test_a_folder_that_the_server_does_not_see(

@@ -20,7 +20,7 @@ from lift_app.bench import load
 from lift_app.lifting.packing import Row, pack, packed_losses
 from lift_app.models.catalogue import EMBEDDED
 from lift_app.reader import Reader
-from lift_app.serving.desk import Desk
+from lift_app.serving.exchange import Exchange
 from lift_app.settings import Settings
 
 VLLM = os.environ.get("LIFT_VLLM", "")
@@ -101,12 +101,12 @@ def test_every_adapter_is_its_own_book_s(served: Settings, tmp_path: Path) -> No
             host.load("answer", reader.library.adapters.folder(key))
             with host.active("answer", 0.5) as model, torch.no_grad():
                 own.append(packed_losses(model, pack(rows)))
-        desk = Desk(reader.library, reader.settings)
-        line = desk.line(reader.settings.model)
+        exchange = Exchange(reader.library, reader.settings)
+        line = exchange.line(reader.settings.model)
         assert line.served is not None, line.refusal
         for number, key in enumerate(keys):
             name = line.served.name_of(reader.library.adapters, key, 0.5)
-            found = desk.submit(
+            found = exchange.submit(
                 lambda voice, name=name: voice._losses(name, [(rows[0].prompt, rows[0].answer)])[0],
                 model=reader.settings.model,
                 adapters=reader.library.adapters,
@@ -114,13 +114,13 @@ def test_every_adapter_is_its_own_book_s(served: Settings, tmp_path: Path) -> No
             apart = [float((torch.tensor(found) - one).abs().mean()) for one in own]
             assert apart[number] == min(apart) and apart[number] < 0.25, apart
         started = OwnVoice(host).losses(rows)[0]
-        bare = desk.submit(
+        bare = exchange.submit(
             lambda voice: voice.losses(rows)[0],
             model=reader.settings.model,
             adapters=reader.library.adapters,
         ).result()
         assert bare == pytest.approx(started, abs=0.25)
-        desk.close()
+        exchange.close()
 
 
 @pytest.mark.parametrize("server", [8], indirect=True)

@@ -1,4 +1,4 @@
-"""Parcel: the files of an adapter on their way between machines, each with its sha256."""
+"""Crate: the files of an adapter on their way between machines, each with its sha256."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lift_app.library import effects, folders
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Crate:
     """A folder as bytes."""
 
     files: dict[str, bytes]
@@ -20,7 +20,7 @@ class Parcel:
     """Name -> sha256 in hex, taken where the files were written."""
 
     @classmethod
-    def of(cls, folder: Path) -> Parcel:
+    def of(cls, folder: Path) -> Crate:
         """Pack every file of a folder. Raises OSError."""
         hashes, files = {}, {}
         for name, path in folders.files_in(folder):

@@ -1,4 +1,4 @@
-"""Desk: questions that a server answers, many at once.
+"""Exchange: questions that a server answers, many at once.
 
 Connects when the first question comes, sees that the server has the right base, and gives each
 question a thread of its own, so that the server can batch them. A server that is away is left alone
@@ -54,7 +54,7 @@ class Line:
     """Why it takes none."""
 
 
-class Desk:
+class Exchange:
     """One process's way to a server. Safe between threads.
 
     Args:
@@ -66,7 +66,7 @@ class Desk:
         self._library = library
         self._settings = settings
         self._server = Server(settings.server, settings.server_seconds, named=not settings.shared)
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lift-desk")
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lift-exchange")
         self._guard = threading.Lock()
         self._lines: dict[str, Line] = {}
         self._away: tuple[float, ServerAway] | None = None
