@@ -54,6 +54,9 @@ INTERNAL: dict[str, Any] = {
     "concurrency_limit": None,
 }
 """Events of the page itself: not part of the API, no spinner, no waiting for another window."""
+MOST_WINDOWS = 256
+"""Windows that Gradio remembers, half a MB each; of more, those unused for longest are forgotten.
+Its own limit is 10,000, and a window that was closed counts until then."""
 
 Parts = dict[str, Any]
 
@@ -150,6 +153,7 @@ def serve(
         allowed_paths=[],
         max_file_size=settings.max_file_mb * 2**20,
         enable_monitoring=False,
+        state_session_capacity=MOST_WINDOWS,
         # Or a machine that is busy for three seconds is told to publish the app on the web.
         _frontend=False,
         app_kwargs={

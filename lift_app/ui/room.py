@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 READING = ("cite", "find", "goto", "saw", "show", "turn", "view")
 """Acts that change nothing but the page and what is marked on it."""
 
+FORGOTTEN_TICKS = 15
+"""A window says where it is before so many; one that did not had said it before."""
 LONGEST_SEARCH = 200
 """Characters of a search that are looked for."""
 
@@ -65,10 +67,17 @@ class Room:
         return self.view.draw(seat)
 
     def tick(self, seat: Seat) -> Updates:
-        """The timer's draw. A tick that fails is not worth a message: the next one comes."""
+        """The timer's draw. A tick that fails is not worth a message: the next one comes.
+
+        A window that never arrives is one that the server has forgotten; it gets its seat back.
+        """
         if not seat.arrived:
-            return [gr.skip() for _ in PARTS]
+            seat.waited += 1
+            if seat.waited < FORGOTTEN_TICKS:
+                return [gr.skip() for _ in PARTS]
         try:
+            if not seat.arrived:
+                self._seat(seat, {})
             return self.draw(seat)
         except Exception:
             log.exception("a tick failed")
@@ -79,9 +88,12 @@ class Room:
     @calm
     def arrive(self, seat: Seat, request: gr.Request) -> Updates:
         """A window opens or reloads: the book and page of its address, else what is being read."""
+        self._seat(seat, dict(request.query_params))
+        return self.draw(seat)
+
+    def _seat(self, seat: Seat, wanted: dict[str, str]) -> None:
         seat.shown.clear()
         seat.arrived = True
-        wanted = dict(request.query_params)
         books = self.reader.books()
         known = {book["id"] for book in books}
         choice = wanted.get("book")
@@ -92,7 +104,6 @@ class Room:
         self._open(seat, choice)
         if choice is not None and wanted.get("at", "").isdecimal():
             self._turn(seat, int(wanted["at"]))
-        return self.draw(seat)
 
     def act(self, seat: Seat, event: gr.EventData) -> Updates:
         """A click inside our own HTML: `page.js` sends what was meant.

@@ -67,6 +67,7 @@ class Seat:
         blank: a new chat was asked for; it exists once its first question is.
         edited: the chat whose last question stands in the box; the next one takes its place.
         arrived: the window has said which book its address names; nothing is drawn before.
+        waited: ticks that came before that.
         answering: an answer is being streamed into this window's chat; nothing else redraws it.
         halted: the reader has stopped what is being answered.
         compared: the question of the comparison that is shown, and its columns.
@@ -96,6 +97,7 @@ class Seat:
         self.blank = False
         self.edited: str | None = None
         self.arrived = False
+        self.waited = 0
         self.answering = self.halted = False
         self.compared: tuple[str, list[Column]] | None = None
         self.starters: list[str] | None = None

@@ -28,6 +28,9 @@ MOST_WAITING_GB = 2.0
 """Uploads that nobody has read yet, those that are just being sent among them."""
 ABANDONED_SECONDS = 1800.0
 """A file is read as soon as it was sent; after so long, nobody will."""
+EMPTY_SECONDS = 120.0
+"""Of each file that is read, Gradio leaves an empty one beside it. One that is so young may be the
+beginning of another upload."""
 LOOK_BYTES = 16 * 2**20
 """So often, while a file is being sent, is the room looked at."""
 
@@ -85,13 +88,16 @@ def tidy() -> None:
     """
     if folder() not in _own:
         return
-    oldest = time.time() - ABANDONED_SECONDS
+    now = time.time()
     for path in sorted(folder().rglob("*"), reverse=True):  # files before their folders
         with suppress(OSError):
             if path.is_dir():
                 path.rmdir()  # a folder that is not empty stays
-            elif path.lstat().st_mtime < oldest:
-                path.unlink()
+            else:
+                found = path.lstat()
+                patience = ABANDONED_SECONDS if found.st_size else EMPTY_SECONDS
+                if now - found.st_mtime > patience:
+                    path.unlink()
 
 
 def refusal() -> str | None:

@@ -77,6 +77,7 @@ class App:
         self.home, self.log = home, home / "log.txt"
         self.kills = 0
         (home / "spy").mkdir()
+        (home / "tmp").mkdir()
         (home / "spy" / "sitecustomize.py").write_text(SPY.format(log=str(self.log)))
         self.environment = {
             "PYTHONPATH": f"{home / 'spy'}:{ROOT}:{HERE}",
@@ -89,7 +90,7 @@ class App:
             "LIFT_ANSWER_TOKENS": "8",
             "LIFT_CHECKPOINT_SECONDS": "1",
             "LIFT_VISITOR_QUESTIONS": "1000000",
-            "GRADIO_TEMP_DIR": str(home / "uploads"),
+            "TMPDIR": str(home / "tmp"),
         }
         self.start()
 

@@ -15,7 +15,7 @@ from test_replay import recorded
 
 from lift_app.errors import LiftError
 from lift_app.ui import words
-from lift_app.ui.room import Room
+from lift_app.ui.room import FORGOTTEN_TICKS, Room
 from lift_app.ui.seat import Mark, Seat
 from lift_app.ui.view import PARTS
 
@@ -62,6 +62,18 @@ def test_the_first_draw_sends_everything_and_the_second_nothing(
 
 def test_a_window_draws_nothing_before_it_has_arrived(room: Room, drawn: Named) -> None:
     assert drawn(room.tick(Seat())) == {}
+
+
+def test_a_window_that_was_forgotten_gets_its_seat_back(
+    room: Room, seat: Seat, drawn: Named
+) -> None:
+    """As of 256 windows that are open at once, or after an hour's sleep among many."""
+    book, forgotten = add(room, seat), Seat()
+    for _ in range(FORGOTTEN_TICKS - 1):
+        assert drawn(room.tick(forgotten)) == {}
+    assert set(drawn(room.tick(forgotten))) == set(PARTS)
+    assert forgotten.book == book
+    assert drawn(room.tick(forgotten)) == {}
 
 
 def test_a_tick_during_a_lift_sends_progress_only(

@@ -41,10 +41,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not place.exists() and "GRADIO_TEMP_DIR" not in os.environ
 
 
-def old(path: Path) -> Path:
+def old(path: Path, size: int = 1000, seconds: float = uploads.ABANDONED_SECONDS) -> Path:
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"x" * 1000)
-    past = time.time() - uploads.ABANDONED_SECONDS - 60
+    path.write_bytes(b"x" * size)
+    past = time.time() - seconds - 60
     os.utime(path, (past, past))
     return path
 
@@ -53,9 +53,12 @@ def test_what_nobody_reads_is_removed(place: Path) -> None:
     left, fresh = old(place / "a" / "left.pdf"), place / "b.pdf"
     fresh.write_bytes(b"x")
     half = old(place / "tmp123")
+    empty, begun = old(place / "tmp4", 0, uploads.EMPTY_SECONDS), place / "tmp5"
+    begun.touch()
     assert uploads.refusal() is None
     assert not left.exists() and not left.parent.exists() and not half.exists()
     assert fresh.exists()
+    assert not empty.exists() and begun.exists()
 
 
 def test_a_folder_that_others_share_is_left_alone(
