@@ -23,6 +23,8 @@ AskStream = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 """Takes the arguments of `Reader.ask_stream`, yields its events."""
 
 MAX_REQUEST_BYTES = 1_000_000
+CLOSE_SECONDS = 0.05
+"""So long may closing take; a command that asked one question waits for it at its end."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,10 @@ class HandOff:
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="lift-hand-off", daemon=True
+            target=self._server.serve_forever,
+            args=(CLOSE_SECONDS,),
+            name="lift-hand-off",
+            daemon=True,
         )
         self._thread.start()
 
