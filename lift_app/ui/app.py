@@ -54,9 +54,9 @@ INTERNAL: dict[str, Any] = {
     "concurrency_limit": None,
 }
 """Events of the page itself: not part of the API, no spinner, no waiting for another window."""
-MOST_WINDOWS = 256
-"""Windows that Gradio remembers, half a MB each; of more, those unused for longest are forgotten.
-Its own limit is 10,000, and a window that was closed counts until then."""
+MOST_WINDOWS = 128
+"""Windows that Gradio remembers, at half a MB each and more with a long chat; then it forgets those
+unused for longest. Its own limit is 10,000, and a window that was closed counts until then."""
 
 Parts = dict[str, Any]
 

@@ -67,7 +67,7 @@ def test_a_window_draws_nothing_before_it_has_arrived(room: Room, drawn: Named) 
 def test_a_window_that_was_forgotten_gets_its_seat_back(
     room: Room, seat: Seat, drawn: Named
 ) -> None:
-    """As of 256 windows that are open at once, or after an hour's sleep among many."""
+    """As one that has slept while 128 others came."""
     book, forgotten = add(room, seat), Seat()
     for _ in range(FORGOTTEN_TICKS - 1):
         assert drawn(room.tick(forgotten)) == {}
