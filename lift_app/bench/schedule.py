@@ -142,11 +142,11 @@ class Probing:
                 tail=tail,
                 examples=manner_of(base.identity).examples,
             )
-            rows.append(spoken(base, messages, asked.answers[0]))
+            rows.append(spoken(base, messages, asked.told))
         self._packed: Packed = pack(rows, base.device)
 
     def look(self, model: Any) -> tuple[float, ...]:
-        """NLL of each gold answer, with whatever is on."""
+        """NLL of each gold answer as an answer is told, with whatever is on."""
         import torch
 
         from lift_app.lifting.packing import row_means
