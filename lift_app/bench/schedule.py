@@ -218,7 +218,9 @@ def _ours(
     """A schedule in the product's own trainer."""
     import torch
 
+    from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
     from lift_app.lifting.framing import prefix_tokens
+    from lift_app.lifting.general import general_rows
     from lift_app.lifting.segments import Segment, segment_bounds
     from lift_app.lifting.trainer import Trainer
 
@@ -234,7 +236,10 @@ def _ours(
     spent = 0.0
     while not trainer.finished:
         began = clock()
-        trainer.step()
+        beside = NOTHING_BESIDE
+        if recipe.general_weight:
+            beside = TaskRows(general=tuple(general_rows(host.base, recipe.seed, trainer.step_done)))
+        trainer.step(beside)
         spent += clock() - began
         if trainer.step_done in due:
             with host.active(SLOT, settings.strength) as model:

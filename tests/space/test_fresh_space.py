@@ -36,7 +36,7 @@ class Stranger(Guest):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        shown = re.findall(r"lift_pass=[^;]+", self.web.get("/").headers["set-cookie"])
+        shown = re.findall(r"(?:__Host-)?lift_pass=[^;]+", self.web.get("/").headers["set-cookie"])
         self.web = httpx.Client(base_url=url, timeout=600, headers={"cookie": shown[0]})
 
 
