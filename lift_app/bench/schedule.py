@@ -238,7 +238,8 @@ def _ours(
         began = clock()
         beside = NOTHING_BESIDE
         if recipe.general_weight:
-            beside = TaskRows(general=tuple(general_rows(host.base, recipe.seed, trainer.step_done)))
+            general = general_rows(host.base, recipe.seed, trainer.step_done)
+            beside = TaskRows(general=tuple(general))
         trainer.step(beside)
         spent += clock() - began
         if trainer.step_done in due:

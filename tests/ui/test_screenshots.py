@@ -79,7 +79,8 @@ def test_the_sample_book_comes_learned_and_is_asked(browser: object, app: Server
         page.click(".replay [data-act=replay]")
     expect(page.locator(".replay")).to_have_count(0)  # it ends by itself, too
 
-    page.locator("#arm input[value=ICL]").check()  # the only arm that says the same every time
+    if not PICTURES:  # what was learned may be worded otherwise on another processor
+        page.locator("#arm input[value=ICL]").check()
     page.fill("#question textarea", QUESTION)
     film.take(1200)
     page.press("#question textarea", "Enter")

@@ -27,6 +27,9 @@ from lift_app.settings import Settings
 
 ASKED_TOKENS = 20
 """Tokens of a question."""
+GENERAL = (132, 5, 16, 9)
+"""Of the general prompts beside a step, on average: tokens that they begin with, prompts, tokens of
+each question, and of each answer (`general_rows` with the embedded model's tokenizer)."""
 STEPS = 3
 """Steps of each schedule that are timed, after one that is not."""
 LONG = 10_000_000
@@ -53,10 +56,11 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
     """Every stride and schedule with a recipe's segments; the papers' stride of 3/8 comes first.
 
     Args:
-        recipe: its segment length and everything else that a schedule leaves as it is.
+        recipe: its segment length and everything else that a schedule leaves as it is; general
+            prompts have rows of their own.
     """
     length = recipe.segment_length
-    once = replace(recipe, epochs=1, stride=length)
+    once = replace(recipe, epochs=1, stride=length, general_weight=0.0)
     carried = length * 5 // 8
     return {
         "stride 3/8": replace(once, stride=length * 3 // 8),
@@ -64,6 +68,8 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
         "stride 1/2": replace(once, stride=length // 2),
         "stride 3/4": replace(once, stride=length * 3 // 4),
         "stride 1": once,
+        "stride 3/8, general prompts": replace(once, stride=length * 3 // 8, general_weight=1.0),
+        "stride 1, general prompts": replace(once, general_weight=1.0),
         "stride 1, fresh cuts, 2 epochs": replace(once, epochs=2, fresh_cuts=True),
         "stride 1, 5/8 carried": replace(once, carried_tokens=carried),
         "stride 1, upper half": replace(once, upper_layers=0.5),
@@ -232,6 +238,10 @@ class _Work:
         graded = length + frame * (not only_read)
         step = self.read(0, only_read)
         step += (1 + recipe.upper_layers) * self.read(only_read, graded) + 2 * length * self.output
+        if recipe.general_weight:  # the base reads them, then the adapter, which also learns
+            before, prompts, asked, told = GENERAL
+            one = self.read(before, asked + told) + told * self.output
+            step += (2 + recipe.upper_layers) * (self.read(0, before) + prompts * one)
         return step / length * recipe.trained_tokens(LONG) / LONG
 
     def checked(self, recipe: Recipe) -> float:
@@ -323,6 +333,7 @@ def _learned(host: Any, recipe: Recipe, now: Callable[[], float]) -> tuple[float
     """Time of a token: in the steps of a recipe, and in the check at the end."""
     import torch
 
+    from lift_app.lifting.auxiliary import NOTHING_BESIDE
     from lift_app.lifting.memory import Memory
     from lift_app.lifting.segments import Segment
     from lift_app.lifting.trainer import Trainer
@@ -334,15 +345,29 @@ def _learned(host: Any, recipe: Recipe, now: Callable[[], float]) -> tuple[float
     segments = [Segment(k, k * length, (k + 1) * length, 0, 0) for k in range(count)]
     prefix = ids[: _frame(recipe)].tolist()
     trainer = Trainer(host, "bench", ids, segments, recipe, prefix)
-    trainer.step()
+    beside = _beside(ids.tolist()) if recipe.general_weight else NOTHING_BESIDE
+    trainer.step(beside)
     began, tokens = now(), 0
     for _ in range(STEPS):
-        tokens += trainer.step().tokens
+        tokens += trainer.step(beside).tokens
     learned = (now() - began) / tokens
     check = Memory(host, "bench", ids, segments, prefix)
     began = now()
     check.step()
     return learned, (now() - began) / length
+
+
+def _beside(ids: Sequence[int]) -> Any:
+    """As much as the general prompts of a step, of the tokens of a text."""
+    from lift_app.lifting.auxiliary import TaskRows
+    from lift_app.lifting.packing import Row
+
+    before, prompts, asked, told = GENERAL
+    rows = []
+    for at in range(prompts):  # they part after what they begin with
+        own = tuple(ids[at : at + asked + told])
+        rows.append(Row((*ids[:before], *own[:asked]), own[asked:]))
+    return TaskRows(general=tuple(rows))
 
 
 def table(result: Mapping[str, Any]) -> str:
