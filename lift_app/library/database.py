@@ -168,6 +168,8 @@ class Database:
             return True
         with self.read() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == schema.VERSION and not schema.is_sealed(connection):
+                raise self._damaged("its schema is not as it was made")
         if version > schema.VERSION:
             raise LiftError(
                 f"This library was written by a newer version of LIFT Reader (schema {version}, "
@@ -192,6 +194,7 @@ class Database:
                 if version < schema.VERSION:
                     schema.migrate(database)
                     database.execute(f"PRAGMA user_version = {schema.VERSION}")
+                    database.execute(f"PRAGMA application_id = {schema.seal(database.conn)}")
 
     @staticmethod
     def _switch_to_wal(connection: sqlite3.Connection) -> None:
@@ -240,7 +243,7 @@ class Database:
                 ) from error
             raise
 
-    def _damaged(self, error: Exception) -> LiftError:
+    def _damaged(self, error: Exception | str) -> LiftError:
         """The error of a damaged index, which is marked so that the next start looks at it."""
         with suppress(OSError):
             snapshots.mark_of(self.path).touch()

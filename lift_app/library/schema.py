@@ -7,6 +7,8 @@ an up-to-date file needs one PRAGMA and no import of sqlite-utils.
 
 from __future__ import annotations
 
+import sqlite3
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -195,3 +197,18 @@ def migrate(database: sqlite_utils.Database) -> None:
     for name, function in MIGRATIONS:
         migrations(name=name)(function)
     migrations.apply(database)
+
+
+def seal(connection: sqlite3.Connection) -> int:
+    """A sum of the schema's text, which the file keeps as its `application_id`.
+
+    SQLite takes a damaged name for a name: a column would be missing, and nothing would say why.
+    """
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+    return zlib.crc32(repr([tuple(row) for row in rows]).encode()) & 0x7FFFFFFF
+
+
+def is_sealed(connection: sqlite3.Connection) -> bool:
+    """Whether the schema is as it was made; a file from before there were seals has 0."""
+    kept = connection.execute("PRAGMA application_id").fetchone()[0]
+    return kept in (0, seal(connection))

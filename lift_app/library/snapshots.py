@@ -135,6 +135,7 @@ def is_sound(index: Path, *, thorough: bool = True) -> bool:
             said = {row[0] for row in connection.execute(f"PRAGMA {check}")}
             return (
                 0 < version <= schema.VERSION
+                and schema.is_sealed(connection)
                 # Word indexes, which SQLite looks into from 3.44 on, are made anew from passages.
                 and all(line == "ok" or "FTS5" in line for line in said)
                 and not connection.execute("PRAGMA foreign_key_check").fetchall()

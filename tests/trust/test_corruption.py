@@ -196,8 +196,9 @@ def contents(settings: Settings) -> dict[str, object]:
         }
 
 
-SAID = ("titles", "said")
-"""What has no sum to be checked by: a flipped bit of it is a letter that differs."""
+SAID = ("titles", "said", "jobs")
+"""What has no sum to be checked by: a flipped bit of it is a letter that differs. Of jobs that is
+an id or a key; a lift looks at its key before it learns."""
 
 
 def test_what_any_damage_to_the_index_does_is_mended_or_told_by_the_doctor(
@@ -271,6 +272,23 @@ def test_a_damaged_name_in_the_schema_is_mended_from_the_snapshot(
     restored = repair(settings)
     assert restored is not None and restored.missing == ()
     assert [row.id for row in Library.open(settings).books.list()] == [book]
+    assert_sound(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"), [(b"chapters TEXT", b"chaptors TEXT"), (b"key", b"kez")]
+)
+def test_a_damaged_name_of_a_column_is_found_when_the_index_is_opened(
+    learned: tuple[Settings, str, str], name: bytes, instead: bytes
+) -> None:
+    settings, book, _ = learned
+    whole = settings.database.read_bytes()
+    settings.database.write_bytes(whole.replace(name, instead, 1))
+    with pytest.raises(LiftError) as caught:
+        Library.open(settings)
+    assert caught.value.code == "damaged"
+    with Reader(settings) as reader:  # the next start restores the snapshot
+        assert [row.id for row in reader.library.books.list()] == [book]
     assert_sound(settings)
 
 
