@@ -376,7 +376,10 @@ def _book_row(row: sqlite3.Row, *, new: bool = False) -> BookRow:
 
 
 def _chapters(row: sqlite3.Row) -> tuple[Chapter, ...]:
-    return tuple(Chapter(**chapter) for chapter in json.loads(row["chapters"]))
+    try:
+        return tuple(Chapter(**chapter) for chapter in json.loads(row["chapters"]))
+    except TypeError as error:  # a letter of a name differs
+        raise json.JSONDecodeError(str(error), row["chapters"], 0) from error
 
 
 def _report(row: sqlite3.Row) -> Report:

@@ -234,7 +234,10 @@ class Database:
                     "The disk is full. Nothing was changed; make room and try again.",
                     code="disk_full",
                 ) from error
-            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode" in str(error):
+            damage = ("decode", "no such fts5 table")  # these have no name of their own
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or any(
+                word in str(error) for word in damage
+            ):
                 raise self._damaged(error) from error
             if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")):
                 raise LiftError(

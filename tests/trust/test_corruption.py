@@ -292,6 +292,15 @@ def test_a_damaged_name_of_a_column_is_found_when_the_index_is_opened(
     assert_sound(settings)
 
 
+def test_a_damaged_name_in_what_is_kept_as_json_is_told(learned: tuple[Settings, str, str]) -> None:
+    settings, book, _ = learned
+    with Library.open(settings) as library, library.db.write() as database:
+        database.execute("""UPDATE books SET chapters = '[{"tatle": "One", "page": 1}]'""")
+    with Library.open(settings) as library, pytest.raises(LiftError) as caught:
+        library.books.load(book)
+    assert caught.value.code == "damaged"
+
+
 def test_the_doctor_finds_a_passage_that_is_not_on_its_page(
     learned: tuple[Settings, str, str],
 ) -> None:
