@@ -193,6 +193,24 @@ def test_the_shortest_documents_come_first(tmp_path: Path) -> None:
     assert shortest(documents, limit=2, questions=3) == [first, second]  # drawn by the seed
 
 
+def test_the_shortest_documents_of_each_task(tmp_path: Path) -> None:
+    """The shortest of all may leave a task without any."""
+    lengths = {"qasper": (1, 2, 3), "musique": (7, 8), "gov_report": (9,)}
+    rows = [
+        {"doc_id": f"{task}{n}", "text": "word " * n, "questions": [{**ASKED[0], "task": task}]}
+        for task, sizes in lengths.items()
+        for n in sizes
+    ]
+    put(tmp_path, "longbench.jsonl", *rows)
+    documents = load("longbench", tmp_path, words)
+    some = shortest(documents, limit=1, questions=None, tasks=("gov_report", "musique"))
+    assert [d.id for d in some] == ["musique7", "gov_report9"]
+    every = shortest(documents, limit=None, questions=None, tasks=("musique",))
+    assert [d.id for d in every] == ["musique7", "musique8"]
+    with pytest.raises(CallerError, match=r"no task 'riddles'\. It has: qasper, musique"):
+        shortest(documents, limit=1, questions=None, tasks=("riddles",))
+
+
 ASKED = [{"question": "q?", "answers": ["a"]}]
 
 

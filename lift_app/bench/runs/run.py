@@ -265,8 +265,8 @@ def describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
 def _write(reader: Reader, suite: str, result: dict[str, Any]) -> None:
     """Keep the result for the tables, under a name of what was run."""
     arms = [row["arm"] for row in result["arms"]]
-    documents = sorted({record["document"] for record in result["records"]})
-    of = digest([arms, documents, {k: v for k, v in result["run"].items() if k != "adapter"}])
+    asked = sorted({(record["document"], record["id"]) for record in result["records"]})
+    of = digest([arms, asked, {k: v for k, v in result["run"].items() if k != "adapter"}])
     folder = reader.settings.home / "results"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{suite}-{of[:8]}.json"
