@@ -231,8 +231,8 @@ def check_command(
 ) -> None:
     """How much segments must overlap, what synthetic questions bring, domains never seen.
 
-    overlap: tales (fairytaleqa) and articles (loogle). questions: tales. domains: every suite that
-    is in the folder.
+    overlap: tales (fairytaleqa) and articles (longbench). questions: tales. domains: every suite
+    that is in the folder.
     """
     from lift_app.bench.checks import domains, overlap
     from lift_app.bench.checks import questions as written
@@ -251,11 +251,13 @@ def check_command(
         count = token_counter(reader, line.show)
         settings = reader.settings
 
-        def some(suite: str) -> list[BenchDocument]:
-            return shortest(load(suite, data, count), limit=limit or 2, questions=most)
+        def some(suite: str, *tasks: str) -> list[BenchDocument]:
+            found = load(suite, data, count)
+            return shortest(found, limit=limit or 2, questions=most, tasks=tasks)
 
         if name == "overlap":
-            both = {"narrative": some("fairytaleqa"), "expository": some("loogle")}
+            articles = some("longbench", *overlap.ARTICLES)
+            both = {"narrative": some("fairytaleqa"), "expository": articles}
             result = overlap.run(reader, both, **plan)
         elif name == "questions":
             asked = _judge(judge, reader)

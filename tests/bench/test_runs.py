@@ -130,6 +130,9 @@ def test_arms_that_cannot_be_run_say_why(tiny_settings: Settings) -> None:
         run_suite(tiny_settings, "LIFT+ICL (wrong book)", tale("anka"))
     with pytest.raises(CallerError, match="gold evidence"):
         run_suite(tiny_settings, "ICL+gold", tale("anka", FORMS[1:2]))
+    wrong = Plan(lineup.line_up("ICL"), "standard", {"segment_length": 64, "stride": 65}, {})
+    with Reader(tiny_settings) as reader, pytest.raises(CallerError, match="stride"):
+        run.collect(reader, [tale("anka")], wrong, lambda text: pytest.fail("it was asked"))
     assert [arm.name for arm in lineup.line_up("closed book")] == ["closed book"]
     both = [arm.name for arm in lineup.line_up("ICL,SFT+ICL")]
     assert both == ["closed book", "SFT+closed book", "ICL", "SFT+ICL"]
