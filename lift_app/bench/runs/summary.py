@@ -170,11 +170,17 @@ SHOWN = {
 """Metric -> what a table calls it."""
 
 
+def sizes(result: Mapping[str, Any]) -> str:
+    """How many documents and questions a run had, in words."""
+    counts = [(name, result[f"{name}s"]) for name in ("document", "question")]
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts)
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """A result as Markdown: arms, tasks by their leading metric, differences, the record."""
     metrics = result["metrics"]
     lines = [
-        f"{result['suite']}: {result['documents']} documents, {result['questions']} questions",
+        f"{result['suite']}: {sizes(result)}",
         "",
         f"| arm | {' | '.join(SHOWN.get(m, m) for m in metrics)} | seconds a question |",
         f"|---|{'---|' * (len(metrics) + 1)}",

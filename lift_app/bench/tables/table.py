@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from lift_app.bench.intervals import bootstrap
+from lift_app.bench.runs.summary import sizes
 from lift_app.bench.tables.published import TABLES, Column, Row, Table
 from lift_app.bench.tables.results import find_result
 from lift_app.errors import CallerError
@@ -31,7 +32,8 @@ def fill(number: int, home: Path) -> dict[str, Any]:
     Returns:
         `table`, `title`, `columns`, `rows` ({"row", "model", "cells": [{"published", "here",
         "why"}]}), `metrics` (what was scored here, by column), `judged` (whether the published
-        numbers are a judge's), `runs` (a sentence each), `commands`.
+        numbers are a judge's), `runs` (a sentence each), `single` (whether one of them had a single
+        document), `commands`.
     """
     if number not in TABLES:
         raise CallerError(
@@ -59,6 +61,7 @@ def fill(number: int, home: Path) -> dict[str, Any]:
             for suite, result in found.items()
             if result
         ],
+        "single": any(result["documents"] == 1 for result in found.values() if result),
         "commands": [_command(table, suite) for suite in _suites(table)],
     }
 
@@ -149,9 +152,8 @@ _WORDS = {
 }
 _NOT_JUDGED = {
     "F1": "F1: no judge at hand. Token F1 stands where the papers have a GPT-4 score, and cannot "
-    "be compared with it (among long questions a timeline counts as right if its whole order is); "
-    "`--judge MODEL@URL` names a judge.",
-    "order": "order: timelines whose whole order is right; a judge is not asked.",
+    "be compared with it; `--judge MODEL@URL` names a judge.",
+    "order": "A timeline counts as right if its whole order is; no judge is asked.",
 }
 """What a cell is marked with where the papers have a GPT-4 score and there is none -> why."""
 
@@ -188,7 +190,7 @@ def markdown(filled: Mapping[str, Any]) -> str:
             if cell["here"]:
                 here = cell["here"]
                 mark = _mark(here["metrics"]) if filled["judged"] else ""
-                marks |= {mark}
+                marks |= {mark, "order" if "order_right" in here["metrics"] else ""}
                 interval = f"{here['mean']:.1f} [{here['low']:.1f}, {here['high']:.1f}]"
                 cells.append(f"{mark} {interval}".strip())
             else:
@@ -197,12 +199,10 @@ def markdown(filled: Mapping[str, Any]) -> str:
     lines += [""] + [f"({number}) {why}" for why, number in reasons.items()]
     scored = "; ".join(f"{n}: {' or '.join(m)}" for n, m in filled["metrics"].items() if m)
     if scored:
-        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by document.")
+        of = "question of the one document" if filled["single"] else "document"
+        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by {of}.")
     lines += [said for mark, said in _NOT_JUDGED.items() if mark in marks]
     for run in filled["runs"]:
         judge = f", judged by {run['judge']}" if run["judge"] else ""
-        lines.append(
-            f"{run['suite']}: {run['documents']} documents, {run['questions']} questions{judge}. "
-            f"{run['sentence']}"
-        )
+        lines.append(f"{run['suite']}: {sizes(run)}{judge}. {run['sentence']}")
     return "\n".join(lines)
