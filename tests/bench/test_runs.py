@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from lift_app.bench.arms import Plan
 from lift_app.bench.documents import Asked, BenchDocument
+from lift_app.bench.metrics.scoring import Said
 from lift_app.bench.runs import asking, lineup, run, summary
 from lift_app.bench.runs.kept import Kept, digest
 from lift_app.cli.main import main
@@ -77,6 +78,21 @@ def test_every_form_in_every_arm(tiny_settings: Settings) -> None:
     assert "| LIFT+ICL − ICL | NLL |" in text
     assert "| d | 2 | needle found |" in text
     assert said["models"][0] in text
+
+
+def test_a_task_is_reported_by_the_metric_of_its_form() -> None:
+    """Summaries have a token F1 too, but ROUGE-L is what LongBench reports them by."""
+    said, scores = Said("a cup", 1.0, 0.0, 0.0, 9), {"f1": 0.1, "rouge_l": 0.2, "nll": 1.0}
+    scored = [
+        summary.Scored("d", "ICL", Asked(form, "?", ("a cup",), form=form, task=form), said,
+                       scores, None)
+        for form in ("long", "short")
+    ]  # fmt: skip
+    result = summary.summarise(scored, lineup.line_up("ICL"), [], {})
+    result |= {"suite": "longbench", "documents": 1, "run": {"sentence": ""}}
+    text = summary.markdown(result)
+    assert "| long | 1 | ROUGE-L | 20.0 [" in text
+    assert "| short | 1 | token F1 | 10.0 [" in text
 
 
 def test_a_run_that_is_repeated_asks_nothing_again(

@@ -44,8 +44,9 @@ def summarise(
         `questions`: how many, per arm with all of them. `metrics`: names in order. `arms`: a row
         an arm: `arm`, `questions`, `scores` {metric: {"mean", "low", "high"}}, `seconds` a
         question, `reading_seconds` a document, `tokens_trained`, `lift_seconds`. `tasks`:
-        {task: [the same rows]}. `pairs`: differences, {"a", "b", "metric", "difference", "low",
-        "high"}. `records`: every answer with its scores.
+        {task: [the same rows]}. `leading`: {task: the metric it is reported by}. `pairs`:
+        differences, {"a", "b", "metric", "difference", "low", "high"}. `records`: every
+        answer with its scores.
     """
     tasks = dict.fromkeys(one.asked.task for one in scored if one.asked.task)
     return {
@@ -58,6 +59,7 @@ def summarise(
         }
         if len(tasks) > 1
         else {},
+        "leading": {one.asked.task: LEADING[one.asked.form] for one in scored if one.asked.task},
         "pairs": differences(scored, pairs),
         "records": [_record(one) for one in scored],
     }
@@ -211,7 +213,7 @@ def _tasks(result: Mapping[str, Any]) -> list[str]:
         f"|---|---|---|{'---|' * len(arms)}",
     ]
     for task, rows in result["tasks"].items():
-        metric = next(m for m in (*LEADING.values(), "nll") if m in rows[0]["scores"])
+        metric = result["leading"][task]
         by_arm = {row["arm"]: row["scores"].get(metric) for row in rows}
         cells = [_cell(by_arm.get(arm), metric) for arm in arms]
         count = max(row["questions"] for row in rows)

@@ -199,8 +199,8 @@ def markdown(filled: Mapping[str, Any]) -> str:
     lines += [""] + [f"({number}) {why}" for why, number in reasons.items()]
     scored = "; ".join(f"{n}: {' or '.join(m)}" for n, m in filled["metrics"].items() if m)
     if scored:
-        of = "question of the one document" if filled["single"] else "document"
-        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by {of}.")
+        alone = ", and by question where there is one document" if filled["single"] else ""
+        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by document{alone}.")
     lines += [said for mark, said in _NOT_JUDGED.items() if mark in marks]
     for run in filled["runs"]:
         judge = f", judged by {run['judge']}" if run["judge"] else ""
