@@ -59,6 +59,10 @@ def size_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("suite")
 @size_options
 @click.option("--arms", default="ICL,LIFT+ICL", show_default=True, help="Names, commas between.")
+@click.option(
+    "--tasks",
+    help="Only these tasks of the suite, commas between; --limit then counts for each task.",
+)
 @recipe_options
 @click.option("--judge", help="MODEL@URL of an OpenAI-compatible endpoint, or a model's name.")
 @json_option
@@ -70,6 +74,7 @@ def run_command(
     questions: int,
     context: int | None,
     arms: str,
+    tasks: str | None,
     recipe: str | None,
     changes: tuple[str, ...],
     model: str | None,
@@ -93,7 +98,8 @@ def run_command(
     line = StatusLine()
     with Reader(bench_settings(model, start, context)) as reader:
         found = load(suite, data, token_counter(reader, line.show))
-        documents = shortest(found, limit=limit, questions=questions or None)
+        some = tuple(name.strip() for name in (tasks or "").split(",") if name.strip())
+        documents = shortest(found, limit=limit, questions=questions or None, tasks=some)
         values = changed_values(changes)
         plan = Plan(chosen, recipe or reader.settings.recipe, values, TASKS)
         result = run(
@@ -225,8 +231,8 @@ def check_command(
 ) -> None:
     """How much segments must overlap, what synthetic questions bring, domains never seen.
 
-    overlap: tales (fairytaleqa) and articles (loogle). questions: tales. domains: every suite that
-    is in the folder.
+    overlap: tales (fairytaleqa) and articles (longbench). questions: tales. domains: every suite
+    that is in the folder.
     """
     from lift_app.bench.checks import domains, overlap
     from lift_app.bench.checks import questions as written
@@ -245,11 +251,13 @@ def check_command(
         count = token_counter(reader, line.show)
         settings = reader.settings
 
-        def some(suite: str) -> list[BenchDocument]:
-            return shortest(load(suite, data, count), limit=limit or 2, questions=most)
+        def some(suite: str, *tasks: str) -> list[BenchDocument]:
+            found = load(suite, data, count)
+            return shortest(found, limit=limit or 2, questions=most, tasks=tasks)
 
         if name == "overlap":
-            both = {"narrative": some("fairytaleqa"), "expository": some("loogle")}
+            articles = some("longbench", *overlap.ARTICLES)
+            both = {"narrative": some("fairytaleqa"), "expository": articles}
             result = overlap.run(reader, both, **plan)
         elif name == "questions":
             asked = _judge(judge, reader)

@@ -31,6 +31,7 @@ def data(tmp_path: Path) -> Path:
     for suite, extra in (
         ("fairytaleqa", {}),
         ("loogle", {"task": "shortdep_qa"}),
+        ("longbench", {"task": "multifieldqa_en"}),
         ("qmsum", {}),
     ):
         rows = [

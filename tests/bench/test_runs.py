@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from lift_app.bench.arms import Plan
 from lift_app.bench.documents import Asked, BenchDocument
+from lift_app.bench.metrics.scoring import Said
 from lift_app.bench.runs import asking, lineup, run, summary
 from lift_app.bench.runs.kept import Kept, digest
 from lift_app.cli.main import main
@@ -79,6 +80,21 @@ def test_every_form_in_every_arm(tiny_settings: Settings) -> None:
     assert said["models"][0] in text
 
 
+def test_a_task_is_reported_by_the_metric_of_its_form() -> None:
+    """Summaries have a token F1 too, but ROUGE-L is what LongBench reports them by."""
+    said, scores = Said("a cup", 1.0, 0.0, 0.0, 9), {"f1": 0.1, "rouge_l": 0.2, "nll": 1.0}
+    scored = [
+        summary.Scored("d", "ICL", Asked(form, "?", ("a cup",), form=form, task=form), said,
+                       scores, None)
+        for form in ("long", "short")
+    ]  # fmt: skip
+    result = summary.summarise(scored, lineup.line_up("ICL"), [], {})
+    result |= {"suite": "longbench", "documents": 1, "run": {"sentence": ""}}
+    text = summary.markdown(result)
+    assert "| long | 1 | ROUGE-L | 20.0 [" in text
+    assert "| short | 1 | token F1 | 10.0 [" in text
+
+
 def test_a_run_that_is_repeated_asks_nothing_again(
     tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +146,9 @@ def test_arms_that_cannot_be_run_say_why(tiny_settings: Settings) -> None:
         run_suite(tiny_settings, "LIFT+ICL (wrong book)", tale("anka"))
     with pytest.raises(CallerError, match="gold evidence"):
         run_suite(tiny_settings, "ICL+gold", tale("anka", FORMS[1:2]))
+    wrong = Plan(lineup.line_up("ICL"), "standard", {"segment_length": 64, "stride": 65}, {})
+    with Reader(tiny_settings) as reader, pytest.raises(CallerError, match="stride"):
+        run.collect(reader, [tale("anka")], wrong, lambda text: pytest.fail("it was asked"))
     assert [arm.name for arm in lineup.line_up("closed book")] == ["closed book"]
     both = [arm.name for arm in lineup.line_up("ICL,SFT+ICL")]
     assert both == ["closed book", "SFT+closed book", "ICL", "SFT+ICL"]

@@ -75,6 +75,9 @@ def test_quality_counts_from_one_in_the_release(tmp_path: Path) -> None:
     ours = {"question": "Who?", "options": ["Anka", "Bero"], "gold": 1}
     put(tmp_path / "ours", "quality.jsonl", {"doc_id": "q", "text": TEXT, "questions": [ours]})
     assert only("quality", tmp_path / "ours").questions[0].answers == ("Bero",)
+    twice = {"question": "Who?", "options": ["Anka", "Anka", "Bero"], "gold": 2}
+    put(tmp_path / "twice", "quality.jsonl", {"doc_id": "q", "text": TEXT, "questions": [twice]})
+    assert only("quality", tmp_path / "twice").questions[0].answers == ("Bero",)
 
 
 def test_loogle_joins_the_files_of_a_release(tmp_path: Path) -> None:
@@ -193,6 +196,24 @@ def test_the_shortest_documents_come_first(tmp_path: Path) -> None:
     assert shortest(documents, limit=2, questions=3) == [first, second]  # drawn by the seed
 
 
+def test_the_shortest_documents_of_each_task(tmp_path: Path) -> None:
+    """The shortest of all may leave a task without any."""
+    lengths = {"qasper": (1, 2, 3), "musique": (7, 8), "gov_report": (9,)}
+    rows = [
+        {"doc_id": f"{task}{n}", "text": "word " * n, "questions": [{**ASKED[0], "task": task}]}
+        for task, sizes in lengths.items()
+        for n in sizes
+    ]
+    put(tmp_path, "longbench.jsonl", *rows)
+    documents = load("longbench", tmp_path, words)
+    some = shortest(documents, limit=1, questions=None, tasks=("gov_report", "musique"))
+    assert [d.id for d in some] == ["musique7", "gov_report9"]
+    every = shortest(documents, limit=None, questions=None, tasks=("musique",))
+    assert [d.id for d in every] == ["musique7", "musique8"]
+    with pytest.raises(CallerError, match=r"no task 'riddles'\. It has: qasper, musique"):
+        shortest(documents, limit=1, questions=None, tasks=("riddles",))
+
+
 ASKED = [{"question": "q?", "answers": ["a"]}]
 
 
@@ -213,7 +234,14 @@ ASKED = [{"question": "q?", "answers": ["a"]}]
             {**ASKED[0], "task": "lcc"}]}, "'lcc' is none of narrativeqa"),
         ("bamboo", "bamboo_showssort_4k.jsonl", {"text": "a", "questions": [
             {"gold_order": [0, 2]}]}, "no order of 2 items"),
-        ("literaryqa", "literaryqa.jsonl", {"doc_id": "a", "text": "a"}, "'qas' is missing"),
+        ("literaryqa", "literaryqa.jsonl", {"doc_id": "a", "text": "a"}, "'questions' is missing"),
+        ("literaryqa", "literaryqa.jsonl", {"doc_id": "a", "text": "a", "qas": ["q?"]}, "'qas' is"),
+        ("literaryqa", "literaryqa.jsonl", {"text": "a", "qas": []}, "'doc_id' is missing"),
+        ("fairytaleqa", "fairytaleqa.jsonl", {"doc_id": "a", "text": "a", "questions": [
+            {**ASKED[0], "gold_sections": [1]}]}, "names section 1, but there are 1"),
+        ("loogle", "loogle.jsonl", {"text": "a", "questions": ASKED}, "'task' is missing"),
+        ("bamboo", "bamboo_showssort_4k.jsonl", {"text": "a", "questions": [
+            {"gold_order": [0, "1"]}]}, "no list of whole numbers"),
         ("squality", "squality.jsonl", {"doc_id": "a", "text": "a"}, "'questions' is missing"),
     ],
 )  # fmt: skip

@@ -74,27 +74,39 @@ def test_cells_are_filled_by_task_metric_and_document(tmp_path: Path) -> None:
     assert long["here"]["mean"] == pytest.approx(100 * 2 / 3, abs=0.01)  # right, right, wrong order
     assert (long["published"], long["why"]) == (30.88, "")
     assert only["cells"][0]["here"] is None
-    assert "lift bench run loogle --data DIR --arms ICL,LIFT_only" in only["cells"][0]["why"]
+    assert only["cells"][0]["why"].startswith("not run: `lift bench run loogle --data DIR --tasks")
+    assert only["cells"][0]["why"].endswith("--arms ICL,LIFT_only,LIFT+ICL`")
     assert both["cells"][1]["here"] is None
     assert "owner" in closed_model["cells"][0]["why"]
     text = markdown(filled)
     assert "| ICL | Llama-3-8B-Instruct | 30.88 | 66.7 [" in text
     assert "token F1" in text and "a judge" in text and "Measured with a." in text
+    assert "| 44.23 | F1 30.0 [20.0, 40.0] |" in text  # marked: it is no GPT-4 score
+    assert "F1: no judge at hand." in text and "A timeline counts as right" in text
+    assert "by question where there is one document." in text
+    assert "loogle: 1 document, 6 questions." in text
+    assert "order 50.0 [" in markdown(fill(2, tmp_path))
+    assert "F1" not in markdown(fill(4, tmp_path))  # the published metric itself needs no mark
     coordinate = fill(4, tmp_path)["rows"][0]["cells"]
     assert coordinate[1]["here"]["mean"] == 75  # concordance of the two timelines
     assert "not released" in coordinate[2]["why"]
 
 
 def test_one_run_fills_a_suite(tmp_path: Path) -> None:
-    """Arms of different runs had different documents: they are not put beside each other."""
+    """Arms of different runs had different documents: they are not put beside each other.
+
+    The run that fills most cells is taken; one with all arms may have had few of the tasks.
+    """
     put(tmp_path, "longbench", "few", record("ICL", "musique", f1=0.9))
     both = [record(arm, "musique", f1=0.1) for arm in ("ICL", "LIFT+ICL")]
     put(tmp_path, "longbench", "more", *both)
     (tmp_path / "results" / "longbench-cut.json").write_text('{"arms": [')
-    found = find_result(tmp_path, "longbench", ["ICL", "LIFT+ICL", "LIFT_only"])
-    assert found is not None and found["run"]["sentence"] == "Measured with more."
-    assert fill(3, tmp_path)["rows"][0]["cells"][0]["here"]["mean"] == 10
-    assert find_result(tmp_path, "bamboo", ["ICL"]) is None
+    other = [record(arm, "qasper", f1=0.9) for arm in ("ICL", "LIFT+ICL", "LIFT_only")]
+    put(tmp_path, "longbench", "others", *other)
+    found = fill(3, tmp_path)
+    assert [run["sentence"] for run in found["runs"]] == ["Measured with more."]
+    assert found["rows"][0]["cells"][0]["here"]["mean"] == 10
+    assert find_result(tmp_path, "bamboo", lambda result: 1) is None
 
 
 def test_a_table_is_a_command(tmp_path: Path) -> None:
@@ -102,7 +114,8 @@ def test_a_table_is_a_command(tmp_path: Path) -> None:
     assert done.exit_code == 0
     result = json.loads(done.stdout)
     assert result["commands"] == [
-        "lift bench run loogle --data DIR --arms ICL,LIFT+ICL,ICL+gold,LIFT+ICL+gold"
+        'lift bench run loogle --data DIR --tasks "comprehension and reasoning,multiple retrieval,'
+        'computation,timeline reorder" --arms ICL,LIFT+ICL,ICL+gold,LIFT+ICL+gold'
     ]
     assert CliRunner().invoke(main, ["bench", "table", "7"]).exit_code == 2
     with pytest.raises(CallerError, match="no table 7"):

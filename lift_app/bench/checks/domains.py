@@ -131,12 +131,10 @@ def _documents(
         if error.code == NOT_THERE:
             return []
         raise
-    kept = []
-    for document in documents:
-        own = [q for q in document.questions if not domain.tasks or q.task in domain.tasks]
-        if own:
-            kept.append(replace(document, questions=tuple(own)))
-    return shortest(kept, limit=limit, questions=questions)
+    there = {asked.task for document in documents for asked in document.questions}
+    if domain.tasks and not there & set(domain.tasks):
+        return []
+    return shortest(documents, limit=limit, questions=questions, tasks=domain.tasks)
 
 
 def _row(domain: Domain, columns: Mapping[str, Sequence[Scored]] | None) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from lift_app.template import instruct
 
 OVERLAPS = (0.0, 0.25, 0.375, 0.5, 0.75)
 """Shares of a segment that its neighbour has too."""
+ARTICLES = ("multifieldqa_en",)
+"""Task of LongBench whose documents are the expository ones, short enough for so many lifts."""
 PAIRS = 60
 """Most pairs of sentences a document."""
 

@@ -91,11 +91,13 @@ def draw_cost(result: Mapping[str, Any]) -> Any:
     time.set_ylabel(result["seconds"])
     many.set_title(f"{result['seconds']} a question, the input being kept")
     many.set_yscale("log")
+    many.set_ylim(top=5 * many.get_ylim()[1])  # room for six names above the curves
     memory.set_title("Peak memory")
     memory.set_ylabel("GiB")
     for axes in (time, many, memory):
         axes.set_xlabel("input tokens")
-        axes.legend(frameon=False, fontsize=8, loc="best" if axes is many else "upper left")
+        columns = 2 if axes is many else 1
+        axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=columns)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 

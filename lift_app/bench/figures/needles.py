@@ -40,7 +40,7 @@ def measure(
 
     Returns:
         `arms`, `lengths`, `depths`, `cells` ([{"arm", "length", "depth", "true_length",
-        "true_depth", "found", "nll", "answer"}]), `found` (share by arm, in per cent), `run`.
+        "true_depth", "found", "nll"}]), `found` (share by arm, in per cent), `run`.
     """
     needle = niah.read_needle(folder)
     hays = list(niah.haystacks(folder, count, lengths=lengths, depths=depths))
@@ -60,7 +60,6 @@ def measure(
                 "true_depth": round(hay.true_depth, 4),
                 "found": one.scores["found"],
                 "nll": round(one.said.nll, 4),
-                "answer": one.said.answer,
             }
         )
     arms = ARMS.split(",")

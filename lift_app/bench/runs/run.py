@@ -30,12 +30,16 @@ from lift_app.bench.runs.lineup import (
 from lift_app.bench.runs.summary import Scored, summarise
 from lift_app.bench.suites.suite import QUESTIONS_SEED
 from lift_app.errors import CallerError
+from lift_app.lifting.recipe import resolve_recipe
 from lift_app.models.catalogue import split_start
 from lift_app.models.provision import find_local
 from lift_app.reader import Reader
 from lift_app.template import TEMPLATE_VERSION
 
 Progress = Callable[[str], None]
+
+_ANY = 10**6
+"""A window that every recipe fits into; the model's own is looked at where a lift begins."""
 
 
 @dataclass
@@ -95,7 +99,12 @@ def run(
 def collect(
     reader: Reader, documents: Sequence[BenchDocument], plan: Plan, progress: Progress
 ) -> Found:
-    """The answers of every arm, from the disk where they are kept there."""
+    """The answers of every arm, from the disk where they are kept there.
+
+    Raises:
+        CallerError: there is no such recipe; known before anything is asked.
+    """
+    resolve_recipe(plan.recipe, window=_ANY, values={**plan.values, **plan.task_values})
     kept = Kept(reader.settings.home / "answers.jsonl")
     books = [add_document(reader, document) for document in documents]
     found = Found()
@@ -137,7 +146,8 @@ def _lift(
     last: dict[str, Any] = {}
     for last in reader.tune(book, recipe=plan.recipe, values=values, start=start_of(arm)):
         if last.get("steps"):
-            progress(f"{label}: lifting, step {last['step']} of {last['steps']}")
+            stage = "lifting" if last["stage"] == "training" else last["stage"]
+            progress(f"{label}: {stage}, step {last['step']} of {last['steps']}")
     key: str = last["adapter"]
     row = reader.library.adapters.find(key)
     found.lifts[key] = row.summary if row else {}
@@ -265,8 +275,8 @@ def describe(reader: Reader, plan: Plan, found: Found) -> dict[str, Any]:
 def _write(reader: Reader, suite: str, result: dict[str, Any]) -> None:
     """Keep the result for the tables, under a name of what was run."""
     arms = [row["arm"] for row in result["arms"]]
-    documents = sorted({record["document"] for record in result["records"]})
-    of = digest([arms, documents, {k: v for k, v in result["run"].items() if k != "adapter"}])
+    asked = sorted({(record["document"], record["id"]) for record in result["records"]})
+    of = digest([arms, asked, {k: v for k, v in result["run"].items() if k != "adapter"}])
     folder = reader.settings.home / "results"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{suite}-{of[:8]}.json"

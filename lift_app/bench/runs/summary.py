@@ -44,8 +44,9 @@ def summarise(
         `questions`: how many, per arm with all of them. `metrics`: names in order. `arms`: a row
         an arm: `arm`, `questions`, `scores` {metric: {"mean", "low", "high"}}, `seconds` a
         question, `reading_seconds` a document, `tokens_trained`, `lift_seconds`. `tasks`:
-        {task: [the same rows]}. `pairs`: differences, {"a", "b", "metric", "difference", "low",
-        "high"}. `records`: every answer with its scores.
+        {task: [the same rows]}. `leading`: {task: the metric it is reported by}. `pairs`:
+        differences, {"a", "b", "metric", "difference", "low", "high"}. `records`: every
+        answer with its scores.
     """
     tasks = dict.fromkeys(one.asked.task for one in scored if one.asked.task)
     return {
@@ -58,6 +59,7 @@ def summarise(
         }
         if len(tasks) > 1
         else {},
+        "leading": {one.asked.task: LEADING[one.asked.form] for one in scored if one.asked.task},
         "pairs": differences(scored, pairs),
         "records": [_record(one) for one in scored],
     }
@@ -170,11 +172,17 @@ SHOWN = {
 """Metric -> what a table calls it."""
 
 
+def sizes(result: Mapping[str, Any]) -> str:
+    """How many documents and questions a run had, in words."""
+    counts = [(name, result[f"{name}s"]) for name in ("document", "question")]
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts)
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """A result as Markdown: arms, tasks by their leading metric, differences, the record."""
     metrics = result["metrics"]
     lines = [
-        f"{result['suite']}: {result['documents']} documents, {result['questions']} questions",
+        f"{result['suite']}: {sizes(result)}",
         "",
         f"| arm | {' | '.join(SHOWN.get(m, m) for m in metrics)} | seconds a question |",
         f"|---|{'---|' * (len(metrics) + 1)}",
@@ -205,7 +213,7 @@ def _tasks(result: Mapping[str, Any]) -> list[str]:
         f"|---|---|---|{'---|' * len(arms)}",
     ]
     for task, rows in result["tasks"].items():
-        metric = next(m for m in (*LEADING.values(), "nll") if m in rows[0]["scores"])
+        metric = result["leading"][task]
         by_arm = {row["arm"]: row["scores"].get(metric) for row in rows}
         cells = [_cell(by_arm.get(arm), metric) for arm in arms]
         count = max(row["questions"] for row in rows)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lift_app.bench.documents import Asked, BenchDocument
-from lift_app.bench.suites.fields import Row, file_name, rows_of, text_of
+from lift_app.bench.suites.fields import Row, file_name, numbers_of, rows_of, text_of
 from lift_app.sft.corpus import parse_lines
 
 FILES = ("bamboo_*sort*.jsonl", "bamboo_*sort*.jsonl.gz")
@@ -40,9 +40,11 @@ def _document(row: Row, file: str, number: int) -> BenchDocument:
     name = file_name(str(row.get("doc_id") or f"{task}_{number}"))
     text = text_of(row, "text", "content")
     if "questions" in row:
-        pairs = [(q.get("events") or (), q["gold_order"]) for q in rows_of(row, "questions")]
+        pairs = [
+            (q.get("events") or (), numbers_of(q, "gold_order")) for q in rows_of(row, "questions")
+        ]
     else:
-        pairs = [(row.get("summaries") or (), row["answer"])]
+        pairs = [(row.get("summaries") or (), numbers_of(row, "answer"))]
     asked = (_asked(items, order, task, f"{name}_{n}") for n, (items, order) in enumerate(pairs, 1))
     return BenchDocument(name, row.get("title") or name, text, tuple(asked))
 

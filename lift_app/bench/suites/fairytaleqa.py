@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lift_app.bench.documents import Asked, BenchDocument
-from lift_app.bench.suites.fields import Row, file_name, parse_table, rows_of, text_of, texts_of
+from lift_app.bench.suites.fields import (
+    Row,
+    file_name,
+    parse_table,
+    rows_of,
+    sections_of,
+    text_of,
+    texts_of,
+)
 from lift_app.errors import CallerError
 from lift_app.sft.corpus import parse_lines
 
@@ -40,7 +48,7 @@ def _document(row: Row) -> BenchDocument:
                 id=str(one.get("qid") or f"{row['doc_id']}_{number}"),
                 question=text_of(one, "question"),
                 answers=texts_of(one, "answers"),
-                gold=tuple(sections[i] for i in one.get("gold_sections", ())),
+                gold=sections_of(one, "gold_sections", sections),
                 task=str(one.get("attribute", "")),
             )
         )

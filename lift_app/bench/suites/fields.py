@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,11 @@ Row = Mapping[str, Any]
 csv.field_size_limit(1 << 27)  # a whole story is one field in the released tables
 
 
+def name_of(row: Row, *names: str) -> str:
+    """The first of these fields that is there; the first of all where none is."""
+    return next((name for name in names if name in row), names[0])
+
+
 def text_of(row: Row, *names: str) -> str:
     """The text of the first field that is there.
 
@@ -26,7 +31,7 @@ def text_of(row: Row, *names: str) -> str:
         KeyError: none is there; names the first.
         ValueError: it holds no text.
     """
-    name = next((name for name in names if name in row), names[0])
+    name = name_of(row, *names)
     value = row[name]
     if not isinstance(value, str):
         raise ValueError(f"the field {name!r} is no text")
@@ -42,7 +47,7 @@ def texts_of(row: Row, *names: str) -> tuple[str, ...]:
         KeyError: none is there; names the first.
         ValueError: it is no list of texts, or has none.
     """
-    name = next((name for name in names if name in row), names[0])
+    name = name_of(row, *names)
     value = row[name]
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
@@ -53,17 +58,45 @@ def texts_of(row: Row, *names: str) -> tuple[str, ...]:
     return found
 
 
-def rows_of(row: Row, name: str) -> list[Row]:
-    """The objects in a field.
+def rows_of(row: Row, *names: str) -> list[Row]:
+    """The objects in the first field that is there.
 
     Raises:
-        KeyError: it is missing.
+        KeyError: none is there; names the first.
         ValueError: it is no list of objects.
     """
+    name = name_of(row, *names)
     value = row[name]
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise ValueError(f"the field {name!r} is no list of objects")
     return value
+
+
+def numbers_of(row: Row, *names: str) -> tuple[int, ...]:
+    """The whole numbers in the first field that is there.
+
+    Raises:
+        KeyError: none is there; names the first.
+        ValueError: it is no list of whole numbers.
+    """
+    name = name_of(row, *names)
+    value = row[name]
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        raise ValueError(f"the field {name!r} is no list of whole numbers")
+    return tuple(value)
+
+
+def sections_of(row: Row, name: str, sections: Sequence[str]) -> tuple[str, ...]:
+    """The sections whose numbers, counted from 0, a field has; none without the field.
+
+    Raises:
+        ValueError: it is no list of whole numbers, or a section is not there.
+    """
+    numbers = numbers_of(row, name) if name in row else ()
+    for number in numbers:
+        if not 0 <= number < len(sections):
+            raise ValueError(f"{name!r} names section {number}, but there are {len(sections)}")
+    return tuple(sections[number] for number in numbers)
 
 
 def file_name(text: str) -> str:

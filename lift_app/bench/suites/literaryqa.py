@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lift_app.bench.documents import Asked, BenchDocument
-from lift_app.bench.suites.fields import Row, file_name, parse_table, text_of, texts_of
+from lift_app.bench.suites.fields import (
+    Row,
+    file_name,
+    name_of,
+    parse_table,
+    rows_of,
+    text_of,
+    texts_of,
+)
 from lift_app.sft.corpus import parse_lines
 
 FILES = ("literaryqa*.jsonl", "literaryqa*.jsonl.gz")
@@ -31,12 +39,12 @@ def read(file: Path) -> Iterator[BenchDocument]:
 
 
 def _document(row: Row) -> BenchDocument:
-    name = str(row.get("doc_id") or row["document_id"])
+    name = str(row[name_of(row, "doc_id", "document_id")])
     questions = tuple(
         Asked(
             str(one.get("qid") or f"{name}_{n}"), text_of(one, "question"), texts_of(one, "answers")
         )
-        for n, one in enumerate(row["questions"] if "questions" in row else row["qas"], 1)
+        for n, one in enumerate(rows_of(row, "questions", "qas"), 1)
     )
     return BenchDocument(file_name(name), row.get("title") or name, text_of(row, "text"), questions)
 

@@ -126,11 +126,14 @@ def _asked(row: Row, name: str) -> Asked:
 
 
 def _task(row: Row) -> str:
-    for name in (row.get("type"), row.get("task")):
-        key = re.sub(r"[^a-z]+", "_", str(name or "").lower()).strip("_")
+    named = [name for name in (row.get("type"), row.get("task")) if name]
+    if not named:
+        raise KeyError("task")
+    for name in named:
+        key = re.sub(r"[^a-z]+", "_", str(name).lower()).strip("_")
         if key in TASKS:
             return TASKS[key]
-    raise ValueError(f"the task {row.get('type') or row.get('task')!r} is none of LooGLE's")
+    raise ValueError(f"the task {named[0]!r} is none of LooGLE's: {', '.join(TASKS)}")
 
 
 def _cloze(row: Row, question: str, common: dict[str, Any]) -> Asked:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lift_app.bench.documents import Asked, BenchDocument
-from lift_app.bench.suites.fields import Row, file_name, rows_of, text_of, texts_of
+from lift_app.bench.suites.fields import Row, file_name, name_of, rows_of, text_of
 from lift_app.sft.corpus import parse_lines
 
 FILES = ("quality*.jsonl", "quality*.jsonl.gz")
@@ -29,7 +29,7 @@ def read(file: Path) -> Iterator[BenchDocument]:
 
 def _document(row: Row) -> BenchDocument:
     text = text_of(row, "text", "article")
-    name = str(row.get("doc_id") or row["article_id"])
+    name = str(row[name_of(row, "doc_id", "article_id")])
     questions = tuple(
         _asked(one, f"{name}_{number}") for number, one in enumerate(rows_of(row, "questions"), 1)
     )
@@ -37,16 +37,25 @@ def _document(row: Row) -> BenchDocument:
 
 
 def _asked(row: Row, name: str) -> Asked:
-    options = texts_of(row, "options")
-    gold = row["gold"] if "gold" in row else row["gold_label"] - 1
-    if not isinstance(gold, int) or not 0 <= gold < len(options):
+    options = _options(row)
+    gold = row[name_of(row, "gold", "gold_label")]
+    place = gold if "gold" in row or type(gold) is not int else gold - 1
+    if type(place) is not int or not 0 <= place < len(options):
         raise ValueError(f"the right option {gold!r} is none of the {len(options)} options")
     hard = ", hard" if row.get("difficult") else ""
     return Asked(
         id=str(row.get("qid") or row.get("question_unique_id") or name),
         question=text_of(row, "question"),
-        answers=(options[gold],),
+        answers=(options[place],),
         form="choice",
         task=f"{len(options)} options{hard}",
         options=options,
     )
+
+
+def _options(row: Row) -> tuple[str, ...]:
+    """All options in their order, two equal ones too: the right one is known by its place."""
+    options = row["options"]
+    if not isinstance(options, list) or not all(isinstance(o, str) and o.strip() for o in options):
+        raise ValueError("the field 'options' is no list of texts")
+    return tuple(option.strip() for option in options)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,11 +91,43 @@ def shortest(
     *,
     limit: int | None,
     questions: int | None,
+    tasks: Sequence[str] = (),
     seed: int = QUESTIONS_SEED,
 ) -> list[BenchDocument]:
-    """The first `limit` documents with at most `questions` questions each, drawn by the seed."""
-    chosen = documents if limit is None else documents[:limit]
+    """The first `limit` documents with at most `questions` questions each, drawn by the seed.
+
+    Args:
+        documents: the shortest first.
+        limit: how many; with tasks, how many of each. None for all.
+        questions: most questions a document; None for all.
+        tasks: ask the questions of these alone. Documents of some tasks are longer than those of
+            others, so that the shortest of all would leave tasks without any.
+        seed: of the draw.
+
+    Raises:
+        CallerError: a task that no document has; names those that there are.
+    """
+    found = [_of_tasks(document, tasks) for document in documents] if tasks else documents
+    if not tasks:
+        chosen = found[:limit]
+    else:
+        _check_tasks(documents, tasks)
+        own = {t: [d for d in found if any(q.task == t for q in d.questions)] for t in tasks}
+        names = {document.id for some in own.values() for document in some[:limit]}
+        chosen = [document for document in found if document.id in names]
     return chosen if questions is None else [some_questions(d, questions, seed) for d in chosen]
+
+
+def _of_tasks(document: BenchDocument, tasks: Sequence[str]) -> BenchDocument:
+    return replace(document, questions=tuple(q for q in document.questions if q.task in tasks))
+
+
+def _check_tasks(documents: Iterable[BenchDocument], tasks: Sequence[str]) -> None:
+    known = dict.fromkeys(q.task for d in documents for q in d.questions if q.task)
+    for task in tasks:
+        if task not in known:
+            told = f"It has: {', '.join(known)}." if known else "It names none."
+            raise CallerError(f"The data has no task {task!r}. {told}")
 
 
 def _files(suite: Suite, data: Path) -> list[Path]:

@@ -7,11 +7,13 @@ nothing here can. Knows no model; reads the results that runs have left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from lift_app.bench.intervals import bootstrap
+from lift_app.bench.runs.summary import sizes
 from lift_app.bench.tables.published import TABLES, Column, Row, Table
 from lift_app.bench.tables.results import find_result
 from lift_app.errors import CallerError
@@ -29,21 +31,25 @@ def fill(number: int, home: Path) -> dict[str, Any]:
 
     Returns:
         `table`, `title`, `columns`, `rows` ({"row", "model", "cells": [{"published", "here",
-        "why"}]}), `metrics` (what was scored here, by column), `runs` (a sentence each),
-        `commands`.
+        "why"}]}), `metrics` (what was scored here, by column), `judged` (whether the published
+        numbers are a judge's), `runs` (a sentence each), `single` (whether one of them had a single
+        document), `commands`.
     """
     if number not in TABLES:
         raise CallerError(
             f"There is no table {number}. Choose from {min(TABLES)} to {max(TABLES)}."
         )
     table = TABLES[number]
-    found = {suite: find_result(home, suite, _arms(table, suite)) for suite in _suites(table)}
+    found = {
+        suite: find_result(home, suite, partial(_filled, table, suite)) for suite in _suites(table)
+    }
     return {
         "table": number,
         "title": table.title,
         "columns": [column.name for column in table.columns],
         "rows": [_row(row, table, found) for row in table.rows],
         "metrics": {column.name: _metrics(column, found) for column in table.columns},
+        "judged": any("judge" in column.metrics for column in table.columns),
         "runs": [
             {
                 "suite": suite,
@@ -55,6 +61,7 @@ def fill(number: int, home: Path) -> dict[str, Any]:
             for suite, result in found.items()
             if result
         ],
+        "single": any(result["documents"] == 1 for result in found.values() if result),
         "commands": [_command(table, suite) for suite in _suites(table)],
     }
 
@@ -70,7 +77,21 @@ def _arms(table: Table, suite: str) -> list[str]:
 
 
 def _command(table: Table, suite: str) -> str:
-    return f"lift bench run {suite} --data DIR --arms {','.join(_arms(table, suite))}"
+    """The run that fills all cells of a suite."""
+    columns = [column for column in table.columns if column.suite == suite and not column.empty]
+    tasks = ",".join(dict.fromkeys(task for column in columns for task in column.tasks))
+    only = f' --tasks "{tasks}"' if tasks else ""
+    return f"lift bench run {suite} --data DIR{only} --arms {','.join(_arms(table, suite))}"
+
+
+def _filled(table: Table, suite: str, result: Mapping[str, Any]) -> int:
+    """How many cells a run fills."""
+    return sum(
+        bool(_values(column, row.arm + column.suffix, result))
+        for column in table.columns
+        for row in table.rows
+        if column.suite == suite and not (row.empty or column.empty)
+    )
 
 
 def _row(row: Row, table: Table, found: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -81,7 +102,7 @@ def _row(row: Row, table: Table, found: Mapping[str, Mapping[str, Any] | None]) 
         if not why:
             values = _values(column, row.arm + column.suffix, found[column.suite])
             here = _score(values)
-            why = "" if here else f"not run: {_command(table, column.suite)}"
+            why = "" if here else f"not run: `{_command(table, column.suite)}`"
         cells.append({"published": published, "here": here, "why": why})
     return {"row": row.name or row.arm, "model": row.model, "cells": cells}
 
@@ -117,6 +138,7 @@ def _score(values: Sequence[tuple[str, float, str]]) -> dict[str, Any] | None:
         "low": round(low, 2),
         "high": round(high, 2),
         "questions": len(scores),
+        "metrics": sorted({metric for *_, metric in values}),
     }
 
 
@@ -128,6 +150,12 @@ _WORDS = {
     "concordance": "coordinate score",
     "retrieval": "retrieval score",
 }
+_NOT_JUDGED = {
+    "F1": "F1: no judge at hand. Token F1 stands where the papers have a GPT-4 score, and cannot "
+    "be compared with it; `--judge MODEL@URL` names a judge.",
+    "order": "A timeline counts as right if its whole order is; no judge is asked.",
+}
+"""What a cell is marked with where the papers have a GPT-4 score and there is none -> why."""
 
 
 def _metrics(column: Column, found: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
@@ -140,6 +168,13 @@ def _metrics(column: Column, found: Mapping[str, Mapping[str, Any] | None]) -> l
     return [_WORDS[name] for name in used]
 
 
+def _mark(metrics: Sequence[str]) -> str:
+    """What a cell says of itself where a judge's score was published."""
+    if "f1" in metrics:
+        return "F1"
+    return "order" if list(metrics) == ["order_right"] else ""
+
+
 def markdown(filled: Mapping[str, Any]) -> str:
     """A table as Markdown; published numbers are marked with their model."""
     columns = filled["columns"]
@@ -147,24 +182,27 @@ def markdown(filled: Mapping[str, Any]) -> str:
     lines = [f"Table {filled['table']}. {filled['title']}", ""]
     lines += [f"| row | published with | {header} |", f"|---|---|{'---|---|' * len(columns)}"]
     reasons: dict[str, int] = {}
+    marks: set[str] = set()
     for row in filled["rows"]:
         cells = []
         for cell in row["cells"]:
             cells.append("–" if cell["published"] is None else f"{cell['published']:.2f}")
             if cell["here"]:
                 here = cell["here"]
-                cells.append(f"{here['mean']:.1f} [{here['low']:.1f}, {here['high']:.1f}]")
+                mark = _mark(here["metrics"]) if filled["judged"] else ""
+                marks |= {mark, "order" if "order_right" in here["metrics"] else ""}
+                interval = f"{here['mean']:.1f} [{here['low']:.1f}, {here['high']:.1f}]"
+                cells.append(f"{mark} {interval}".strip())
             else:
                 cells.append(f"({reasons.setdefault(cell['why'], len(reasons) + 1)})")
         lines.append(f"| {row['row']} | {row['model']} | {' | '.join(cells)} |")
     lines += [""] + [f"({number}) {why}" for why, number in reasons.items()]
     scored = "; ".join(f"{n}: {' or '.join(m)}" for n, m in filled["metrics"].items() if m)
     if scored:
-        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by document.")
+        alone = ", and by question where there is one document" if filled["single"] else ""
+        lines.append(f"Scored here by: {scored}. In brackets, 95 % intervals by document{alone}.")
+    lines += [said for mark, said in _NOT_JUDGED.items() if mark in marks]
     for run in filled["runs"]:
         judge = f", judged by {run['judge']}" if run["judge"] else ""
-        lines.append(
-            f"{run['suite']}: {run['documents']} documents, {run['questions']} questions{judge}. "
-            f"{run['sentence']}"
-        )
+        lines.append(f"{run['suite']}: {sizes(run)}{judge}. {run['sentence']}")
     return "\n".join(lines)
