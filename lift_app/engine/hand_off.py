@@ -23,6 +23,8 @@ AskStream = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 """Takes the arguments of `Reader.ask_stream`, yields its events."""
 
 MAX_REQUEST_BYTES = 1_000_000
+STALLED_SECONDS = 30.0
+"""A line on which nothing moves for so long is given up, and its thread with it."""
 CLOSE_SECONDS = 0.05
 """So long may closing take; a command that asked one question waits for it at its end."""
 
@@ -92,12 +94,15 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
 
 def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = STALLED_SECONDS
+
         def do_POST(self) -> None:
-            given = self.headers.get("Authorization", "")
-            length = int(self.headers.get("Content-Length") or 0)
-            if not secrets.compare_digest(given, f"Bearer {token}"):
+            given = self.headers.get("Authorization", "").encode("latin-1", "replace")
+            if not secrets.compare_digest(given, f"Bearer {token}".encode()):
                 self.send_error(403)
                 return
+            said = self.headers.get("Content-Length", "")
+            length = int(said) if said.isdecimal() and len(said) < 9 else 0
             if self.path != "/ask" or not 0 < length <= MAX_REQUEST_BYTES:
                 self.send_error(400)
                 return

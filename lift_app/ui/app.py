@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+import httpx
 from gradio.utils import get_space
 
 from lift_app.errors import CallerError
@@ -56,7 +57,8 @@ INTERNAL: dict[str, Any] = {
 """Events of the page itself: not part of the API, no spinner, no waiting for another window."""
 MOST_WINDOWS = 128
 """Windows that Gradio remembers, at half a MB each and more with a long chat; then it forgets those
-unused for longest. Its own limit is 10,000, and a window that was closed counts until then."""
+unused for longest. Its own limit is 10,000, and a window that was closed counts until then. A few
+more than a doorkeeper keeps open: who is to lose one is better known there."""
 
 Parts = dict[str, Any]
 
@@ -137,6 +139,7 @@ def serve(
     waiting = uploads.keep()
     house = House(reader) if settings.shared else None
     door = Door(reader, house)
+    security.fetch_nothing()
     demo = build(reader, door)
     _, url, _ = demo.launch(
         server_name=settings.host,
@@ -168,6 +171,8 @@ def serve(
     )
     try:
         with nullcontext() if house is None else house.kept_tidy():
+            # Gradio keeps its first answer for all, with the address that who asked had claimed.
+            httpx.get(f"{url}gradio_api/info", trust_env=False, timeout=60).raise_for_status()
             if on_ready is not None:
                 on_ready(url)
             threading.Event().wait()

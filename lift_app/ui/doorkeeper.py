@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from contextlib import suppress
-from http.cookies import SimpleCookie
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import IPv6Address, ip_address
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,23 +24,35 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lift_app.settings import Settings
 from lift_app.ui import uploads, words
-from lift_app.ui.belongings import Files, Windows
+from lift_app.ui.belongings import Files, OpenWindows, Unheard, Windows
+from lift_app.ui.cookies import COOKIE, SECURE_COOKIE, shown
 from lift_app.ui.door import VISITOR
-from lift_app.ui.reachable import MOST_BODY_BYTES, is_of_books, is_public, is_stream, is_upload
+from lift_app.ui.forgetting import forget
+from lift_app.ui.reachable import (
+    MOST_BODY_BYTES,
+    is_of_books,
+    is_public,
+    is_queued,
+    is_stream,
+    is_upload,
+)
 from lift_app.visitors import House, Passes, Rates
 
-COOKIE = "lift_pass"
-SECURE_COOKIE = f"__Host-{COOKIE}"
-"""Over https: no other host of the same domain can set a cookie of this name, and so lead a visitor
-to a shelf that somebody else has the pass of."""
 YEAR = 365 * 86400
 PASSES_AN_HOUR = 120
 """New passes for one address; a school may stand behind it."""
-_LISTENS = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)/?")
+_HEARS = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)/?")
+_LISTENS = re.compile(rf"/gradio_api/heartbeat/([^/]+)/?|{_HEARS.pattern}")
 UPLOADS_AN_HOUR = 30
 """Of one visitor; more than are read of them, for some are sent twice."""
+FILES_AT_ONCE = 20
+"""In one upload: each is open until the last one is there."""
+SENDING_EACH, MOST_SENDING = 4, 32
+"""Uploads that are under way: of one visitor, and of all."""
 MOST_FILES = 100
 """Waiting files that one request may name."""
+MOST_NAMES = 8
+"""Windows that one request may name."""
 MOST_STREAMS = 48
 """Streams that a visitor listens to at once; an open window has two or three."""
 READS, READS_SECONDS = 400, 40.0
@@ -65,11 +79,13 @@ class Doorkeeper:
         self._passes = passes
         self._framed = framed
         self._windows, self._files = Windows(), Files()
+        self._open_windows, self._unheard = OpenWindows(), Unheard()
         self._new = Rates(PASSES_AN_HOUR, 3600.0)
         self._acts = Rates(120, 12.0)  # a window draws itself every second
         self._uploads = Rates(UPLOADS_AN_HOUR, 3600.0)
         self._reads = Rates(READS, READS_SECONDS)
         self._streams: Counter[str] = Counter()
+        self._sending: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the owner of its shelf, or refuse it."""
@@ -77,7 +93,7 @@ class Doorkeeper:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        owner = self._passes.owner(_cookie(headers, secure=self._is_secure(scope, headers)))
+        owner = self._passes.owner(shown(scope, secure=self._is_secure(scope, headers)))
         scope = {**scope, VISITOR: owner}
         if scope["path"] in ("", "/"):
             await self._open(scope, receive, send, headers)
@@ -97,7 +113,7 @@ class Doorkeeper:
 
     async def _open(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """The page itself. It comes with a pass; a valid one is kept."""
-        shown = _cookie(headers, secure=self._is_secure(scope, headers))
+        value = shown(scope, secure=self._is_secure(scope, headers))
         if scope[VISITOR] is None:
             if not self._framed and _comes_from_elsewhere(headers):
                 await HTMLResponse(KNOCK)(scope, receive, send)
@@ -105,9 +121,9 @@ class Doorkeeper:
             if self._new.wait(_address(scope, headers, self._framed)):
                 await _refuse(words.TOO_MANY_PASSES, 429)(scope, receive, send)
                 return
-            shown = self._passes.issue()
-        assert shown is not None
-        cookie = self._set_cookie(shown, secure=self._is_secure(scope, headers))
+            value = self._passes.issue()
+        assert value is not None
+        cookie = self._set_cookie(value, secure=self._is_secure(scope, headers))
 
         async def send_with_pass(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -116,7 +132,7 @@ class Doorkeeper:
                 answer["cache-control"] = "no-store"
             await send(message)
 
-        await self.app({**scope, VISITOR: self._passes.owner(shown)}, receive, send_with_pass)
+        await self.app({**scope, VISITOR: self._passes.owner(value)}, receive, send_with_pass)
 
     async def _listen(self, scope: Scope, receive: Receive, send: Send, owner: str) -> None:
         """A request that stays open: what happens in a window."""
@@ -125,13 +141,22 @@ class Doorkeeper:
                 scope, receive, send
             )
             return
-        self._streams[owner] += 1
+        if self._acts.wait(owner):
+            await _refuse(words.TOO_FAST, 429)(scope, receive, send)
+            return
+        names = _names_in(scope)
+
+        async def send_heard(message: Message) -> None:
+            await send(message)  # ends when the line has room again
+            for name in names:
+                self._unheard.heard(name)
+
         try:
-            await self.app(scope, receive, send)
+            with _counted(self._streams, owner):
+                await self.app(scope, receive, send_heard)
         finally:
-            self._streams[owner] -= 1
-            if not self._streams[owner]:
-                del self._streams[owner]
+            if found := _HEARS.fullmatch(scope["path"]):
+                await self._close(scope, found[1], owner)
 
     async def _change(self, scope: Scope, receive: Receive, send: Send, owner: str) -> None:
         """A request that does something."""
@@ -140,38 +165,79 @@ class Doorkeeper:
             await _refuse(words.TOO_FAST, 429)(scope, receive, send)
             return
         if is_upload(scope["path"]):
-            await self.app(scope, receive, self._noting(send, owner))
+            await self._take_upload(scope, receive, send, owner)
             return
         body = await _body(Request(scope, receive))
+        named = _parsed(body or b"")
+        window = _text(named, "session_hash")
         if body is None:
             await _refuse(words.TOO_LONG, 413)(scope, receive, send)
-        elif self._takes(body, owner) or self._strange(
-            owner, [*_names_in(scope), *_names_of(body)]
+        elif self._takes(named, owner) or self._strange(
+            owner, [*_names_in(scope), *window, *_text(named, "event_id")]
         ):
             await _refuse(words.NOT_YOURS, 403)(scope, receive, send)
+        elif is_queued(scope["path"]) and any(map(self._unheard.is_full, window)):
+            await _refuse(words.UNHEARD, 429)(scope, receive, send)
         else:
+            for name in window:
+                await self._use(scope, name, owner)
+            if is_queued(scope["path"]):
+                send = self._noting_event(scope, send, owner, window)
             await self.app(scope, _replayed(body, receive), send)
+
+    async def _take_upload(self, scope: Scope, receive: Receive, send: Send, owner: str) -> None:
+        """Files are sent: so many at once, and the doorkeeper notes whose they are."""
+        if self._strange(owner, _names_in(scope)):
+            await _refuse(words.NOT_YOURS, 403)(scope, receive, send)
+            return
+        if self._sending[owner] >= SENDING_EACH or self._sending.total() >= MOST_SENDING:
+            await _refuse(words.TOO_MANY_UPLOADS, 429)(scope, receive, send)
+            return
+        few = uploads.in_few_parts(receive, Headers(scope=scope), FILES_AT_ONCE)
+        with _counted(self._sending, owner):
+            await self.app(scope, few, self._noting(send, owner))
 
     def _noting(self, send: Send, owner: str) -> Send:
         """Note whose the files are that an answer to an upload names."""
-        said = bytearray()
 
-        async def send_noting(message: Message) -> None:
-            said.extend(message.get("body", b""))
-            if message["type"] == "http.response.body" and not message.get("more_body"):
-                with suppress(ValueError, TypeError):
-                    self._files.sent(map(str, json.loads(said)), owner)
-            await send(message)
+        async def note(said: Any) -> None:
+            with suppress(TypeError):
+                self._files.sent(map(str, said), owner)
 
-        return send_noting
+        return _overhearing(send, note)
 
-    def _takes(self, body: bytes, owner: str) -> bool:
+    def _noting_event(self, scope: Scope, send: Send, owner: str, window: list[str]) -> Send:
+        """Note whose an event is; one that is called outside a window has its name as a window."""
+
+        async def note(said: Any) -> None:
+            for event in _text(said, "event_id"):
+                self._windows.belongs(event, owner)
+                self._unheard.asked(event, *(window or [event]))
+                if not window:
+                    await self._use(scope, event, owner)
+
+        return _overhearing(send, note)
+
+    async def _use(self, scope: Scope, window: str, owner: str) -> None:
+        """A window does something; for it, others may have to be closed."""
+        for name in self._open_windows.used(window, owner):
+            self._unheard.heard(name)
+            await forget(scope.get("app"), name)
+
+    async def _close(self, scope: Scope, window: str, owner: str) -> None:
+        self._open_windows.closed(window, owner)
+        self._unheard.heard(window)
+        await forget(scope.get("app"), window)
+
+    def _takes(self, named: Any, owner: str) -> bool:
         """Whether a request names a waiting file that the owner has not sent, or too many."""
-        files = _files_in(body)
+        files = _files_in(named)
         return len(files) > MOST_FILES or not all(self._files.belongs(f, owner) for f in files)
 
     def _strange(self, owner: str | None, windows: list[str]) -> bool:
-        return any(not self._windows.belongs(window, owner) for window in windows)
+        return len(windows) > MOST_NAMES or any(
+            not self._windows.belongs(window, owner) for window in windows
+        )
 
     def _set_cookie(self, value: str, *, secure: bool) -> str:
         if self._framed:  # a browser sends no strict cookie from within another site's page
@@ -191,16 +257,6 @@ def keeper(house: House, settings: Settings) -> Middleware:
     return Middleware(Doorkeeper, passes=house.passes, framed=settings.framed)
 
 
-def _cookie(headers: Headers, *, secure: bool) -> str | None:
-    found = SimpleCookie()
-    try:
-        found.load(headers.get("cookie", ""))
-    except Exception:  # what the standard library makes of a malformed one
-        return None
-    name = SECURE_COOKIE if secure else COOKIE
-    return found[name].value if name in found else None
-
-
 def _comes_from_elsewhere(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -210,35 +266,48 @@ def _comes_from_elsewhere(headers: Headers) -> bool:
 
 
 def _address(scope: Scope, headers: Headers, framed: bool) -> str:
-    """The visitor's address. The proxy before a Space names it; elsewhere anybody could."""
+    """The visitor's address. The proxy before a Space names it; elsewhere anybody could.
+
+    Of IPv6 the network: whoever has one address of it has all 2**64.
+    """
+    named = str((scope.get("client") or ("",))[0])
     if framed and (forwarded := headers.get("x-forwarded-for")):
-        return forwarded.split(",")[0].strip()
-    return str((scope.get("client") or ("",))[0])
+        named = forwarded.split(",")[0].strip()
+    try:
+        address = ip_address(named.partition("%")[0])
+    except ValueError:
+        return named[:64]
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or (int(address) >> 64))
+    return str(address)
 
 
 def _names_in(scope: Scope) -> list[str]:
-    """Names of windows in an address: as a parameter, or at the end of what is listened to."""
-    names = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [])
+    """Names in an address, of windows or uploads: a parameter, or the end of what is heard."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    names = [*asked.get("session_hash", []), *asked.get("upload_id", [])]
     if scope["method"] in ("GET", "HEAD") and (found := _LISTENS.fullmatch(scope["path"])):
-        names.append(found[1])
+        names.append(found[1] or found[2])
     return names
 
 
-def _names_of(body: bytes) -> list[str]:
+def _parsed(body: bytes | bytearray) -> Any:
+    """What a body says; None where it says nothing, which the app then refuses."""
     try:
-        found = json.loads(body or b"null")
+        return json.loads(body or b"null")
     except (ValueError, RecursionError):
-        return []  # the app refuses it
-    name = found.get("session_hash") if isinstance(found, dict) else None
-    return [name] if isinstance(name, str) else []
+        return None
 
 
-def _files_in(body: bytes) -> list[str]:
+def _text(said: Any, key: str) -> list[str]:
+    """A text in it, if it is there."""
+    value = said.get(key) if isinstance(said, dict) else None
+    return [value] if isinstance(value, str) else []
+
+
+def _files_in(named: Any) -> list[str]:
     """Waiting files that a request names, wherever in it; not all if there are too many."""
-    try:
-        waiting = [json.loads(body or b"null")]
-    except (ValueError, RecursionError):
-        return []
+    waiting = [named]
     found: list[str] = []
     while waiting and len(found) <= MOST_FILES:
         value = waiting.pop()
@@ -257,6 +326,30 @@ async def _body(request: Request) -> bytes | None:
         if len(body) > MOST_BODY_BYTES:
             return None
     return bytes(body)
+
+
+def _overhearing(send: Send, note: Callable[[Any], Awaitable[None]]) -> Send:
+    """Sends an answer, and tells `note` what it says before its end is sent."""
+    said = bytearray()
+
+    async def send_overheard(message: Message) -> None:
+        said.extend(message.get("body", b""))
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            await note(_parsed(said))
+        await send(message)
+
+    return send_overheard
+
+
+@contextmanager
+def _counted(counter: Counter[str], owner: str) -> Iterator[None]:
+    counter[owner] += 1
+    try:
+        yield
+    finally:
+        counter[owner] -= 1
+        if not counter[owner]:
+            del counter[owner]
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

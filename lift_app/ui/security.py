@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
+from gradio import processing_utils
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -80,7 +82,7 @@ class PolicyHeaders:
 
 
 class OwnPagesOnly:
-    """ASGI middleware that refuses what a page of another site lets the browser send.
+    """ASGI middleware that refuses what a page of another site lets the browser send or read.
 
     Browsers say where a request comes from: `Sec-Fetch-Site` on secure addresses, `Origin`
     elsewhere. Programs say nothing and may pass. Opening the app by a link of another site is
@@ -92,18 +94,18 @@ class OwnPagesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        changes = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if changes and _is_foreign(Headers(scope=scope)):
+        if scope["type"] == "http" and _is_foreign(scope["method"], Headers(scope=scope)):
             refusal = PlainTextResponse("This page may not change anything here.", 403)
             await refusal(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
 
-def _is_foreign(headers: Headers) -> bool:
+def _is_foreign(method: str, headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
-    if site is not None:
+    if site is not None and method not in ("GET", "HEAD", "OPTIONS"):
         return site not in ("none", "same-origin")
+    # A link and a picture come without an origin; with one, a script wants to read the answer.
     origin = headers.get("origin")
     own = (headers.get("host"), headers.get("x-forwarded-host"))
     return origin is not None and urlsplit(origin).netloc not in own
@@ -120,6 +122,15 @@ def middleware(host: str) -> list[Middleware]:
     if host in LOOPBACK:
         fences.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False))
     return fences
+
+
+def fetch_nothing() -> None:
+    """Keep Gradio from fetching what a request gives as the address of a file."""
+    processing_utils.async_ssrf_protected_get = _refuse  # type: ignore[assignment]
+
+
+async def _refuse(url: str) -> NoReturn:
+    raise ValueError("This app fetches nothing from the web.")
 
 
 def exposure(host: str, *, shared: bool = False) -> str | None:

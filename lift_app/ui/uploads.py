@@ -16,6 +16,8 @@ from contextlib import suppress
 from os import environ
 from pathlib import Path
 
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 from starlette.types import Message, Receive
 
@@ -33,6 +35,9 @@ EMPTY_SECONDS = 120.0
 beginning of another upload."""
 LOOK_BYTES = 16 * 2**20
 """So often, while a file is being sent, is the room looked at."""
+MOST_AT_ONCE = 200
+"""Files in one upload, which Gradio keeps open until the last one is there. A process may open a
+thousand on many systems, and needs some for all else."""
 
 _LONGEST_PATH = 4096
 _PLACE = "GRADIO_TEMP_DIR"
@@ -134,6 +139,27 @@ def watched(receive: Receive) -> Receive:
         return message
 
     return receive_watched
+
+
+def in_few_parts(receive: Receive, headers: Headers, most: int) -> Receive:
+    """The body of an upload of up to so many files: the lines that end each of them are counted."""
+    line = b"\r\n--" + parse_options_header(headers.get("content-type", ""))[1].get(
+        b"boundary", b""
+    )
+    found, end = 0, b""
+
+    async def receive_few() -> Message:
+        nonlocal found, end
+        message = await receive()
+        seen = end + message.get("body", b"")
+        found += seen.count(line)
+        left = seen.rpartition(line)[2]
+        end = left[1 - len(line) :]  # it may hold the beginning of the next one
+        if found > most:
+            raise MultiPartException(f"At most {most} files can be sent at once. None was taken.")
+        return message
+
+    return receive_few
 
 
 def _lives(process: int) -> bool:

@@ -14,9 +14,10 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from lift_app.ui import belongings, doorkeeper
-from lift_app.ui.belongings import Files
+from lift_app.ui.belongings import Files, OpenWindows, Unheard, Windows
+from lift_app.ui.cookies import COOKIE, SECURE_COOKIE
 from lift_app.ui.door import VISITOR
-from lift_app.ui.doorkeeper import COOKIE, SECURE_COOKIE, Doorkeeper
+from lift_app.ui.doorkeeper import Doorkeeper
 from lift_app.ui.security import exposure
 from lift_app.visitors import Passes
 
@@ -206,6 +207,123 @@ def test_a_window_is_of_who_used_it_first(browser: Browser) -> None:
     assert first.get("/gradio_api/queue/data?session_hash=w1").status_code == 200
     for one in (first, other):  # the name of a verb is none of a window
         assert one.post("/gradio_api/call/books", json={"data": []}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["a<gradio-sep>b", "x" * 65, "a b", "a\n", "é"])
+def test_a_name_that_a_window_cannot_have_is_nobodys(browser: Browser, name: str) -> None:
+    """Gradio takes names apart at a mark, and keeps those it has seen: long ones fill memory."""
+    one = browser()
+    one.get("/")
+    for key in ("session_hash", "event_id"):
+        assert one.post("/gradio_api/cancel", json={key: name}).status_code == 403
+    for key in ("session_hash", "upload_id"):
+        assert one.get("/gradio_api/queue/data", params={key: name}).status_code == 403
+        assert one.post("/gradio_api/upload", params={key: name}).status_code == 403
+    assert not Windows().belongs(name, None)
+
+
+def test_a_request_names_few_windows(browser: Browser) -> None:
+    """Or one request could make the doorkeeper forget whose all others are."""
+    one = browser()
+    one.get("/")
+    for most, status in ((8, 200), (9, 403)):
+        many = "&".join(f"session_hash=w{number}" for number in range(most))
+        assert one.get(f"/gradio_api/queue/data?{many}").status_code == status
+
+
+def test_an_upload_and_a_nameless_window_have_an_owner_too(browser: Browser) -> None:
+    first = browser()
+    other = TestClient(first.app, base_url="http://reader.lab")
+    for one in (first, other):
+        one.get("/")
+    assert first.post("/gradio_api/upload?upload_id=u1", content=b"").status_code == 200
+    assert first.post("/gradio_api/queue/join", json={"session_hash": ""}).status_code == 200
+    for query in ("upload_progress?upload_id=u1", "queue/data?session_hash="):
+        assert other.get(f"/gradio_api/{query}").status_code == 403
+        assert first.get(f"/gradio_api/{query}").status_code == 200
+    assert other.post("/gradio_api/upload?upload_id=u1", content=b"").status_code == 403
+
+
+def test_who_has_many_windows_loses_some_before_who_has_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(belongings, "MOST_OPEN", 6)
+    monkeypatch.setattr(belongings, "OPEN_EACH", 4)
+    open_windows = OpenWindows()
+    assert open_windows.used("mine", "reader") == []
+    lost = [open_windows.used(f"w{n}", "stranger") for n in range(5)]
+    assert lost == [[], [], [], [], ["w0"]]
+    assert open_windows.used("w1", "stranger") == [] == open_windows.used("other", "another")
+    # With more passes: still one of the stranger's, the longest unused of them.
+    assert open_windows.used("v0", "stranger with another pass") == ["w2"]
+    open_windows.closed("v0", "stranger with another pass")
+    open_windows.closed("w3", "nobody")
+    assert open_windows.used("mine too", "reader") == []
+
+
+def test_a_window_that_nobody_listens_to_asks_for_so_much(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard = Unheard()
+    monkeypatch.setattr(belongings, "MOST_UNHEARD", 2)
+    for event in ("e1", "e2"):
+        assert not unheard.is_full("w")
+        unheard.asked(event, "w")
+    assert unheard.is_full("w")
+    unheard.heard("e1")  # an event of the window is listened to, as programs do
+    assert not unheard.is_full("w")
+    monkeypatch.setattr(belongings, "MOST_EVENTS", 1)
+    unheard.asked("e3", "v")
+    unheard.asked("e4", "v")
+    assert not unheard.is_full("v")  # the oldest is forgotten, with its count
+
+
+def test_who_has_an_address_of_a_network_has_all_of_them(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorkeeper, "PASSES_AN_HOUR", 1)
+    one = browser(framed=True, base="https://x.hf.space")
+    for address, status in (
+        ("2001:db8::1", 200),
+        ("2001:db8:0:0:ffff::2, 192.0.2.1", 429),
+        ("2001:db8:0:1::1", 200),
+        ("::ffff:192.0.2.7", 200),
+        ("192.0.2.7", 429),
+        ("::ffff:192.0.2.8", 200),
+        ("fe80::1%eth0", 200),
+        ("x" * 9999, 200),
+    ):
+        one.cookies.clear()
+        assert one.get("/", headers={"x-forwarded-for": address}).status_code == status, address
+
+
+def test_uploads_at_once_are_few(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = browser()
+    one.get("/")
+    for name in ("SENDING_EACH", "MOST_SENDING"):
+        assert one.post("/gradio_api/upload", content=b"x").status_code == 200
+        monkeypatch.setattr(doorkeeper, name, 0)
+        refused = one.post("/gradio_api/upload", content=b"x")
+        assert refused.status_code == 429 and "after them" in refused.text
+        monkeypatch.setattr(doorkeeper, name, 4)
+
+
+def test_of_two_cookies_the_last_one_counts_and_others_are_not_read(browser: Browser) -> None:
+    one = browser()
+    one.get("/")
+    own = f"{COOKIE}={one.cookies[COOKIE]}"
+    one.cookies.clear()
+    forged = f"{COOKIE}={'0' * 32}.{'0' * 64}"
+    for sent, status in (
+        (f"{forged}; {own}", 200),
+        (f"{own}; {forged}", 403),
+        (f'a="b; c"; {own}; d=\\', 200),
+        (f"x{own}", 403),
+        (f"a={own}", 403),
+        (f'{COOKIE}="{own}"', 403),
+    ):
+        answer = one.post("/gradio_api/run/x", headers={"cookie": sent}, json={})
+        assert answer.status_code == status, sent
 
 
 def test_a_body_arrives_whole_or_not_at_all(browser: Browser) -> None:

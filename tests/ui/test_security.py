@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
+from gradio import File, processing_utils
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from lift_app.ui.security import HEADERS, exposure, middleware
+from lift_app.ui.security import HEADERS, exposure, fetch_nothing, middleware
 
 pytestmark = pytest.mark.isolation
 
@@ -47,6 +51,27 @@ def test_a_foreign_origin_changes_nothing_where_browsers_say_no_more(origin: str
     assert client("0.0.0.0").post("/", headers={"origin": origin}).status_code == 403
     own = {"origin": "http://127.0.0.1:7860"}
     assert client("0.0.0.0").post("/", headers=own).text == "yes"
+
+
+def test_a_script_of_another_site_reads_nothing() -> None:
+    """Gradio lets every origin read; an address of a book would tell that it is on the shelf."""
+    for host in ("0.0.0.0", "127.0.0.1"):
+        for method in ("GET", "HEAD"):
+            for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
+                headers = {"origin": origin}
+                assert client(host).request(method, "/", headers=headers).status_code == 403
+        assert client(host).get("/", headers={"origin": "http://127.0.0.1:7860"}).text == "yes"
+
+
+def test_nothing_is_fetched_for_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    get = processing_utils.async_ssrf_protected_get
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_get", get)
+    fetch_nothing()
+    for address in ("http://example.invalid/x", "https://huggingface.co/x"):
+        with pytest.raises(ValueError, match="fetches nothing"):
+            asyncio.run(processing_utils.async_ssrf_protected_download(address, str(tmp_path)))
+        with pytest.raises(ValueError, match="fetches nothing"):
+            asyncio.run(File().async_move_resource_to_block_cache(address))
 
 
 def test_the_own_page_programs_and_links_pass() -> None:

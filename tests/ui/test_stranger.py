@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from serving import HERE, Server, running
-from visiting import Guest
+from visiting import Guest, Refused
 
 pytestmark = [pytest.mark.isolation, pytest.mark.hostile]
 
@@ -74,6 +74,12 @@ def test_addresses_that_a_reading_room_does_not_need_are_closed(guest: Guest) ->
         ("GET", "docs"),
         ("GET", "redoc"),
         ("GET", "openapi.json"),
+        ("GET", "pwa_icon/100000"),  # draws a picture of that size
+        ("GET", "GRADIO_API/info"),
+        ("GET", "gradio_api/info;x"),
+        ("GET", "gradio_api/info."),
+        ("GET", "gradio_api/monitoring%0A"),
+        ("GET", "gradio_api/custom_component/x/client/component/x.js"),
     ):
         assert guest.web.request(method, path).status_code == 404, path
 
@@ -167,6 +173,7 @@ def test_odd_requests_are_answered_and_the_app_goes_on(guest: Guest, server: Ser
                 continue  # hung up on before it was read to its end: as good a refusal
             assert answer.status_code < 600 and "Traceback" not in answer.text, (path, body[:40])
             time.sleep(0.02)
+    guest = Guest(server.url)  # the line of a request that failed is closed
     for act in (None, [], "x", {"act": "turn", "page": "x"}, {"act": "cite", "cite": "9" * 9999}):
         assert "Traceback" not in guest.run("act", [None], event_data=act)
     assert server.process.poll() is None
@@ -212,3 +219,64 @@ def test_no_answer_tells_where_things_are(guest: Guest, server: Server) -> None:
         answer = guest.web.post(f"gradio_api/call/{verb}", json={"data": data}).json()
         assert "event_id" in answer, answer
         assert home not in guest.web.get(f"gradio_api/call/{verb}/{answer['event_id']}").text
+
+
+def test_cookies_of_others_cost_no_time(guest: Guest) -> None:
+    """The standard library takes more than a minute for one of these, and no pass is needed."""
+    for cookie in (f'lift_pass="{chr(92) * 60_000}"', f'x="{chr(92) * 60_000}"', "; =" * 20_000):
+        answer = httpx.get(f"{guest.url}config", headers={"cookie": cookie}, timeout=20)
+        assert answer.status_code == 200
+
+
+def test_what_one_claims_of_the_address_is_told_to_nobody_else(guest: Guest) -> None:
+    claims = {"x-forwarded-host": "evil.example", "x-gradio-server": "http://evil.example"}
+    for path in ("gradio_api/info", "gradio_api/openapi.json", "config", ""):
+        guest.web.get(path, headers=claims)
+        assert "evil.example" not in guest.web.get(path).text, path
+
+
+def test_no_address_of_the_web_is_looked_up_or_fetched(guest: Guest, server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as web:
+        address = f"http://127.0.0.1:{web.getsockname()[1]}/x.txt"
+        file = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
+        for data in ([file], [{"deep": [file]}]):
+            started = guest.web.post("gradio_api/call/add_book", json={"data": data}).json()
+            guest.web.get(f"gradio_api/call/add_book/{started['event_id']}")
+        guest.event("drop.upload", [None, [file]])
+        guest.event("send.click", [None, file, file, True, file])
+        guest.run("act", [file], event_data=file)
+        web.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            web.accept()
+    # Gradio asks a service of names whether an address is public, before it fetches it.
+    assert not [line for line in server.lines if "safehttpx" in line]
+
+
+def test_a_request_writes_no_line_of_the_log(guest: Guest, server: Server) -> None:
+    for path in ("call/x%0AFORGED", "call/v2/x%0AFORGED", "run/x%0AFORGED", "api/x%0DFORGED"):
+        assert guest.web.post(f"gradio_api/{path}", json={"data": []}).status_code == 404
+    for verb, values in (("status", ["x\nFORGED"]), ("ask", ["x\nFORGED", "y\nFORGED"])):
+        with pytest.raises(Refused):
+            guest.verb(verb, *values)
+    guest.web.get("pages/x%0AFORGED/1.jpg")
+    assert not [line for line in server.lines if line.startswith("FORGED")]
+
+
+def test_odd_values_are_told_and_nothing_of_the_machine(guest: Guest, server: Server) -> None:
+    for values in (["x", None], [["x"], {"a": 1}], [10**30, "?"], ["x", "?", None, True, "nan"]):
+        with pytest.raises(Refused) as caught:
+            guest.verb("ask", *values)
+        assert "Traceback" not in str(caught.value) and "lift_app" not in str(caught.value)
+    for act in (
+        {"act": "turn", "page": 10**30, "order": 10**300},
+        {"act": "turn", "page": [1], "order": "x"},
+        {"act": "saw", "saw": "²"},
+        {"act": ["x"]},
+        {"act": "chat", "chat": {"x": 1}},
+        {"act": "remove", "book": None},
+        {"act": "find", "value": '"' * 9999},
+    ):
+        answer = guest.run("act", [{"book": "x", "arrived": True}], event_data=act, batched=False)
+        assert '"data"' in answer and "Traceback" not in answer
+    for more in ({"batched": True}, {"trigger_id": 10**9}, {"event_id": "x"}, {"oauth_token": "x"}):
+        assert "Traceback" not in guest.run("tick", [None], **more)

@@ -16,6 +16,8 @@ from visiting import Guest
 sys.path.insert(0, str(HERE.parent / "reading"))
 from reading_documents import make_pdf, text_page
 
+from lift_app.ui.belongings import MOST_UNHEARD
+
 pytestmark = pytest.mark.isolation
 
 MARKERS = ("ZANZIBRON", "QUORVATEL")
@@ -148,6 +150,43 @@ def test_a_window_of_another_one_is_closed(
     assert thief.web.get(f"gradio_api/heartbeat/{theirs}").status_code == 403
     assert thief.web.get(f"gradio_api/call/books/{theirs}").status_code == 403
     assert MARKERS[1] in guests[1].event("load", [None])  # it still is the other one's
+
+
+def test_a_stranger_with_many_windows_takes_nobodys_place(
+    guests: tuple[Guest, Guest], books: list[dict[str, Any]], shared: Server
+) -> None:
+    """Gradio remembers so many windows in all; whoever opened most would push out the others."""
+    reader = guests[1]
+    reader.event("load", [None], "reading")
+    reader.run("act", [None], "reading", event_data={"act": "settings"})
+    for _ in range(2):
+        stranger = Guest(shared.url)
+        for number in range(66):  # of a visitor, the door lets 120 requests through at once
+            stranger.run("tick", [None], f"{stranger.window}-{number}")
+    closed = reader.run("act", [None], "reading", event_data={"act": "settings"})
+    assert "preferences" not in closed  # it was open, so the window was not forgotten
+
+
+def test_what_nobody_listens_to_is_not_kept_without_end(shared: Server) -> None:
+    guest = Guest(shared.url)
+    body = {"fn_index": guest.event_number("edit.click"), "data": [None], "session_hash": "deaf"}
+    answers = [guest.web.post("gradio_api/queue/join", json=body) for _ in range(MOST_UNHEARD + 1)]
+    assert answers[-2].status_code == 200 and answers[-1].status_code == 429
+    assert "Listen first" in answers[-1].text
+    guest.listen("deaf")
+    assert guest.web.post("gradio_api/queue/join", json=body).status_code == 200
+
+
+def test_an_event_of_another_one_is_neither_heard_nor_cancelled(
+    guests: tuple[Guest, Guest], books: list[dict[str, Any]]
+) -> None:
+    thief, owner = guests
+    event = owner.web.post("gradio_api/call/books", json={"data": []}).json()["event_id"]
+    for verb in ("call/books", "call/v2/books", "call/x"):
+        assert thief.web.get(f"gradio_api/{verb}/{event}").status_code == 403
+    body = {"session_hash": thief.window, "fn_index": 0, "event_id": event}
+    assert thief.web.post("gradio_api/cancel", json=body).status_code == 403
+    assert MARKERS[1] in owner.web.get(f"gradio_api/call/books/{event}").text
 
 
 def test_stop_ends_ones_own_answer_alone(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from serving import Server
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -23,7 +24,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from visiting import Guest
 
-from lift_app.ui import uploads
+from lift_app.ui import doorkeeper, uploads
 from lift_app.ui.reachable import NeededPathsOnly
 
 pytestmark = [pytest.mark.hostile, pytest.mark.isolation]
@@ -118,6 +119,41 @@ def test_an_upload_ends_where_there_is_no_more_room(
     app.add_middleware(NeededPathsOnly)
     answer = TestClient(app).post("/gradio_api/upload", content=b"x")
     assert answer.status_code == 507 and "Nothing was taken" in answer.text
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_an_upload_has_so_many_files(size: int) -> None:
+    """Each is open until the last one is there; files that hold half of a line count as one."""
+
+    def body(files: int) -> bytes:
+        part = b'--xyz\r\ncontent-disposition: form-data; name="f"; filename="a"\r\n\r\na--xyz\r\n'
+        return part * files + b"--xyz--\r\n"
+
+    async def take(whole: bytes) -> bytes:
+        pieces = [whole[i : i + size] for i in range(0, len(whole), size)]
+
+        async def send() -> Message:
+            return {"type": "http.request", "body": pieces.pop(0)}
+
+        kind = Headers({"content-type": "multipart/form-data; boundary=xyz"})
+        few = uploads.in_few_parts(send, kind, 5)
+        return b"".join([(await few())["body"] for _ in range(len(pieces))])
+
+    assert asyncio.run(take(body(5))) == body(5)
+    with pytest.raises(MultiPartException) as caught:
+        asyncio.run(take(body(6)))
+    assert "At most 5 files" in caught.value.message
+
+
+def test_a_visitor_sends_few_files_at_once(shared: Server) -> None:
+    many = [("files", (f"{number}.txt", b"x")) for number in range(doorkeeper.FILES_AT_ONCE + 1)]
+    guest = Guest(shared.url)
+    refused = guest.web.post("gradio_api/upload", files=many)
+    assert refused.status_code == 400 and "At most 20 files" in refused.text
+    sent = guest.web.post("gradio_api/upload", files=many[1:])
+    assert len(sent.json()) == doorkeeper.FILES_AT_ONCE
+    for path in sent.json():
+        Path(path).unlink(missing_ok=True)
 
 
 def test_a_file_that_is_sent_by_halves_leaves_nothing(shared: Server) -> None:
