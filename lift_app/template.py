@@ -14,7 +14,9 @@ Knows no book and no model, and imports nothing heavy.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 TEMPLATE_VERSION = 3
 """Part of an adapter's key. Raise it with every change of what a model reads."""
@@ -72,9 +74,17 @@ MARKS = (
 )
 """What the template's own lines begin with, and nobody else's."""
 
+_ALIKE = str.maketrans(
+    # Cyrillic, Greek and Armenian for Latin, small; then colons, then what is a letter and blank.
+    "аеоікмнтуѕһԛԝьαειοτυοսոհզ։׃ː˸꞉∶\u2800\u115f\u1160",
+    "aeoikmhtyshqwbaeiotuounhq::::::   ",
+)
+"""What looks like the letters and colons of `MARKS`, as far as a careless reader is deceived."""
+
 LONGEST_TITLE = 300
 """Characters of a title, as many as are kept of one when a book is read."""
 
+_LONGEST_MARK = max(map(len, MARKS)) + len(MARKS)
 _MARK = re.compile(
     "|".join(re.escape(mark).replace(r"\ ", r"\s+").replace(":", r"\s*[:：]") for mark in MARKS),
     re.IGNORECASE,
@@ -147,9 +157,29 @@ def as_data(text: str) -> str:
 def _passes_for_a_mark(line: str) -> bool:
     """Whether a line begins as one of the template's does, to whom sees letters alone."""
     seen = line.strip()
-    if not seen.isprintable():
-        seen = "".join(c for c in seen if c.isprintable() or c.isspace()).lstrip()
-    return _MARK.match(seen) is not None
+    plain = seen.isascii() and seen.isprintable()
+    return _MARK.match(seen if plain else _beginning(seen)) is not None
+
+
+def _beginning(line: str) -> str:
+    """What a line looks like at its beginning, in plain letters."""
+    found = ""
+    for character in line:
+        shown = _shown(character)
+        if shown != " " or found[-1:].strip():
+            found += shown
+        if len(found) > _LONGEST_MARK:
+            break
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _shown(character: str) -> str:
+    """The plain letters that a character looks like; none for accents and what shows nothing."""
+    if character.isspace():
+        return " "
+    parts = unicodedata.normalize("NFKD", character).casefold().translate(_ALIKE)
+    return "".join(part for part in parts if unicodedata.category(part)[0] not in "MC")
 
 
 def _passages(evidence: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from typing import Any, ParamSpec, TextIO
 import click
 
 from lift_app.errors import LiftError
+
+# What moves a terminal's cursor or changes its colours: errors name files, and files name things.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 P = ParamSpec("P")
 
@@ -26,7 +30,7 @@ def print_json(value: Any, stream: TextIO | None = None) -> None:
 
 def note(text: str) -> None:
     """A word to the person at the terminal; never part of the output."""
-    click.echo(text, err=True)
+    click.echo(_CONTROLS.sub("\ufffd", text), err=True)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

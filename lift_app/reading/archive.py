@@ -43,6 +43,9 @@ class Archive:
             self._entries = {entry.filename: entry for entry in self._zip.infolist()}
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
             _damaged()
+        self._folded: dict[str, str] = {}
+        for name in self._entries:
+            self._folded.setdefault(name.casefold(), name)
         self._read = 0
         self._check()
 
@@ -68,8 +71,7 @@ class Archive:
         for candidate in (name, wanted):
             if candidate in self._entries:
                 return candidate
-        folded = wanted.casefold()
-        return next((entry for entry in self._entries if entry.casefold() == folded), None)
+        return self._folded.get(wanted.casefold())
 
     def read(self, name: str) -> bytes:
         """The bytes of one entry, counted while they are unpacked.

@@ -14,6 +14,8 @@ from typing import Any
 
 PAGE_BREAK = "\n\n"
 """What stands between two pages in `Book.text`."""
+MOST_CHAPTERS = 2000
+"""More are not listed: a window shows them all, with every page."""
 BROKEN = "\u00ad"
 """Ends a printed line whose last word goes on in the next one. Never in a page's text."""
 

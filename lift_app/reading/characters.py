@@ -11,12 +11,19 @@ import unicodedata
 
 _NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[\t\x1f\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+# Selectors choose the form of the letter before them. One is honest; a row of them, or one that
+# follows nothing, can only spell what nobody sees.
+EXCESS_SELECTORS = "(?:(?<=[SELECTORS])|(?<![^\\s]))[SELECTORS]+".replace(
+    "SELECTORS", "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+)
+_EXCESS = re.compile(EXCESS_SELECTORS)
 # Soft hyphens, zero-width spaces and joiners, byte order marks, direction overrides (which can
 # make a quote read differently from what it is), noncharacters, the tags of Unicode (ASCII that no
-# font shows). ZWJ and ZWNJ stay: Persian and
+# font shows), fillers that look like a space and count as a letter. ZWJ and ZWNJ stay: Persian and
 # the scripts of India need them.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e"
+    "\u2066-\u206f\u3164\uffa0\U0001d173-\U0001d17a"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -32,7 +39,10 @@ _LIGATURES = str.maketrans(
     }
 )
 _SPACE_RUN = re.compile(r" {2,}")
-_SPACE_AT_END = re.compile(r" +$", re.MULTILINE)
+# Looked for from where a run of spaces begins, not from each of its spaces: that is quadratic.
+_SPACE_AT_END = re.compile(r"(?<! ) +$", re.MULTILINE)
+_LONG_GAP = re.compile("([ \u3000])[ \u3000]{200,}")
+_LONG_BREAK = re.compile(r"\n{9,}")
 _UNDECODED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
@@ -48,15 +58,18 @@ def clean(text: str, *, keep_indent: bool = False) -> str:
         keep_indent: keep runs of spaces (for text files, where indentation has a meaning).
     """
     if text.isascii() and text.isprintable():
-        return (text if keep_indent else _SPACE_RUN.sub(" ", text)).rstrip(" ")
+        text = _LONG_GAP.sub(200 * " ", text) if keep_indent else _SPACE_RUN.sub(" ", text)
+        return text.rstrip(" ")
     text = _NEWLINES.sub("\n", text)
     text = _SPACES.sub(" ", text)
-    text = _INVISIBLE.sub("", text)
+    text = _EXCESS.sub("", _INVISIBLE.sub("", text))
     text = _SURROGATES.sub("\ufffd", text)
     text = unicodedata.normalize("NFC", text.translate(_LIGATURES))
     if not keep_indent:
         text = _SPACE_RUN.sub(" ", text)
-    return _SPACE_AT_END.sub("", text)
+    # Empty space counts no words, so without a limit a page could have any length.
+    text = _SPACE_AT_END.sub("", _LONG_GAP.sub(lambda gap: 200 * gap[1], text))
+    return _LONG_BREAK.sub(8 * "\n", text)
 
 
 def one_line(text: str, limit: int = 300) -> str:

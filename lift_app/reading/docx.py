@@ -90,7 +90,7 @@ def _note_hidden(body: Any, hidden: Hidden) -> None:
         colour, size = style.find(f"{_W}color"), style.find(f"{_W}sz")
         white = colour is not None and (colour.get(f"{_W}val") or "").upper() == "FFFFFF"
         half_points = size.get(f"{_W}val", "") if size is not None else ""
-        if white or (half_points.isdecimal() and int(half_points) < 2 * TINIEST):
+        if white or (half_points[:4].isdecimal() and int(half_points[:4]) < 2 * TINIEST):
             hidden.keep(text)
 
 
@@ -105,11 +105,21 @@ def _blocks(element: Any, styles: dict[str, str]) -> Iterator[Block]:
         if child.tag == f"{_W}p":
             yield Block(_text(child), _level(child, styles))
         elif child.tag == f"{_W}tbl":
-            for row in child.iter(f"{_W}tr"):
-                cells = [" ".join(_text(cell).split()) for cell in row.iter(f"{_W}tc")]
+            # A table in a cell is part of the cell, and not once more by itself.
+            for row in _inside(child, "tr", "tbl"):
+                cells = [" ".join(_text(cell).split()) for cell in _inside(row, "tc", "tr")]
                 yield Block(" | ".join(cell for cell in cells if cell))
         elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml"):
             yield from _blocks(child, styles)
+
+
+def _inside(element: Any, name: str, other: str) -> Iterator[Any]:
+    """Elements of a name below another, as far down as the next one of its own kind."""
+    for child in element:
+        if child.tag == f"{_W}{name}":
+            yield child
+        elif child.tag != f"{_W}{other}":
+            yield from _inside(child, name, other)
 
 
 def _text(element: Any) -> str:
@@ -141,4 +151,4 @@ def _level(paragraph: Any, styles: dict[str, str]) -> int:
         return int(match[1])
     outline = paragraph.find(f"{_W}pPr/{_W}outlineLvl")
     value = outline.get(f"{_W}val", "") if outline is not None else ""
-    return int(value) + 1 if value.isdigit() and int(value) < 6 else 0
+    return int(value) + 1 if value.isdecimal() and len(value) == 1 and int(value) < 6 else 0

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from lift_app.errors import UnreadableFile
 from lift_app.reading.blocks import Section
-from lift_app.reading.book import Book, Chapter, Page, Report
+from lift_app.reading.book import MOST_CHAPTERS, Book, Chapter, Page, Report
 from lift_app.reading.characters import count_words, one_line, undecoded_share
 from lift_app.reading.hidden import Hidden
 from lift_app.reading.pages import paginate
 
+MOST_SENTENCES = 40
+"""Of what was left out, and of what may be wrong, in a report."""
 MAX_TEXT = 40_000_000
 """Most characters of text in one book: twelve times War and Peace."""
 
@@ -102,14 +104,25 @@ class Draft:
                 f"About {share:.0%} of the characters could not be understood; some words may be "
                 "wrong."
             )
-        self.warnings.extend(self.hidden.warnings())
+        self.warnings[:0] = self.hidden.warnings()  # first: what comes late may not be told
+        pages, chapters = self.pages, self.chapters
+        if len(chapters) > MOST_CHAPTERS:
+            chapters = chapters[:MOST_CHAPTERS]
+            # What comes later stands in no chapter rather than in a wrong one.
+            pages = tuple(
+                replace(page, chapter=None) if (page.chapter or 0) >= MOST_CHAPTERS else page
+                for page in pages
+            )
+            self.warnings.append(
+                f"This file has more chapters than are listed: the first {MOST_CHAPTERS:,} are."
+            )
         missing = tuple(page.number for page in self.pages if not page.text.strip())
         return Book(
             id=sha256,
             title=one_line(title or "") or one_line(self.title) or title_from_name(name),
             author=one_line(self.author),
-            pages=self.pages,
-            chapters=self.chapters,
+            pages=pages,
+            chapters=chapters,
             report=Report(
                 format=self.format,
                 pages=len(self.pages),
@@ -117,12 +130,19 @@ class Draft:
                 language=self.language,
                 encoding=self.encoding,
                 pages_without_text=missing,
-                dropped=tuple(self.dropped),
-                warnings=tuple(self.warnings),
+                dropped=_told(self.dropped),
+                warnings=_told(self.warnings),
                 seconds=round(seconds, 3),
             ),
             metadata={key: one_line(value) for key, value in self.metadata.items() if value},
         )
+
+
+def _told(sentences: Sequence[str]) -> tuple[str, ...]:
+    """What the report says; a file that is damaged everywhere is not told page by page."""
+    kept = tuple(sentences[:MOST_SENTENCES])
+    more = len(sentences) - len(kept)
+    return (*kept, f"And {more:,} more such notes.") if more else kept
 
 
 def title_from_name(name: str) -> str:

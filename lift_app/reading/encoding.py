@@ -27,6 +27,8 @@ _UNLIKELY = (
     "mac_turkish palmos ptcp154 shift_jisx0213 shift_jis_2004 euc_jis_2004 euc_jisx0213 tis_620 "
     "utf_7 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le"
 )
+_NO_FILES = frozenset(("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"))
+"""Python calls these encodings, too; no file is written in them, and some take quadratic time."""
 _DECLARED = re.compile(
     rb"""<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.:-]{2,40})|<meta[^>]{0,200}charset\s*=\s*["']?"""
     rb"""([\w.:-]{2,40})""",
@@ -62,7 +64,7 @@ def decode(
             try:
                 # The web reads latin-1 as Windows-1252, which has printable quotes there.
                 real = "cp1252" if name.casefold() in ("iso-8859-1", "latin-1", "latin1") else name
-                return data.decode(real), codecs.lookup(real).name, []
+                return data.decode(found := _codec(real)), found, []
             except (LookupError, UnicodeDecodeError, ValueError):
                 pass
     try:
@@ -79,7 +81,7 @@ def decode(
 
 def _decode_as_told(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
     try:
-        name = codecs.lookup(encoding).name
+        name = _codec(encoding)
         text = data.decode(name, errors="replace")
     except (LookupError, UnicodeError, ValueError, AttributeError):
         raise CallerError(
@@ -88,6 +90,14 @@ def _decode_as_told(data: bytes, encoding: str) -> tuple[str, str, list[str]]:
             code="unknown_encoding",
         ) from None
     return text.removeprefix("\ufeff"), name, _replaced(text, name)
+
+
+def _codec(name: str) -> str:
+    """Python's own name of an encoding. Raises LookupError: no file has it."""
+    found = codecs.lookup(name).name
+    if found.replace("-", "_") in _NO_FILES:
+        raise LookupError(name)
+    return found
 
 
 def _replaced(text: str, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from lift_app.errors import UnreadableFile
 from lift_app.reading.archive import Archive
+from lift_app.reading.book import MOST_CHAPTERS
 from lift_app.reading.characters import one_line
 from lift_app.reading.encoding import decode
 from lift_app.reading.html import parse
@@ -23,6 +25,12 @@ _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 # Only hide fonts from being copied; the text is open.
 _FONT_ALGORITHMS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+_FACTS = ("title", "language", "publisher", "date", "identifier", "subject", "source")
+_MOST_CREATORS = 20
+_MOST_PIECES = 50
+"""Pieces of text of one fact: elements may stand in each other without end."""
+_DEEPEST = 64
+"""Elements around a line of the table of contents that are looked at for its level."""
 _DOCUMENT_TYPES = ("application/xhtml+xml", "text/html", "text/x-oeb1-document")
 _DOCUMENT_ENDINGS = (".xhtml", ".html", ".htm", ".xml")
 
@@ -154,16 +162,20 @@ def _all_documents(archive: Archive) -> list[SpineItem]:
 
 
 def _read_facts(root: Any, package: Package) -> None:
-    creators = []
+    creators: list[str] = []
     for element in root.iter():
         tag = _local(element)
-        text = one_line("".join(element.itertext()), 500) if isinstance(element.tag, str) else ""
-        if not text or "}" not in str(element.tag) or "purl.org/dc" not in str(element.tag):
+        if "purl.org/dc" not in str(element.tag) or tag in package.facts:
             continue
-        if tag == "creator":
+        if tag != "creator" and tag not in _FACTS:
+            continue
+        if len(creators) == _MOST_CREATORS and tag == "creator":
+            continue
+        text = one_line("".join(islice(element.itertext(), _MOST_PIECES)), 500)
+        if text and tag == "creator":
             creators.append(text)
-        elif tag in ("title", "language", "publisher", "date", "identifier", "subject", "source"):
-            package.facts.setdefault(tag, text)
+        elif text:
+            package.facts[tag] = text
     if creators:
         package.facts["creator"] = ", ".join(dict.fromkeys(creators))
 
@@ -190,7 +202,9 @@ def _read_nav(archive: Archive, name: str) -> list[TocEntry]:
     entries: list[TocEntry] = []
     for link in chosen.css("a[href]") if chosen is not None else ():
         level, parent = 0, link.parent
-        while parent is not None and parent.tag != "nav":
+        for _ in range(_DEEPEST):
+            if parent is None or parent.tag == "nav":
+                break
             level += parent.tag == "ol"
             parent = parent.parent
         _add(entries, archive, name, link.attributes.get("href") or "", link.text(), max(level, 1))
@@ -216,6 +230,8 @@ def _read_ncx(archive: Archive, name: str) -> list[TocEntry]:
 def _add(
     entries: list[TocEntry], archive: Archive, base: str, href: str, title: str, level: int
 ) -> None:
+    if len(entries) > MOST_CHAPTERS:
+        return  # one more than are listed, so that it is told
     path, _, fragment = href.partition("#")
     name = archive.find(posixpath.join(posixpath.dirname(base), _path(path))) if path else base
     if name is not None and (label := one_line(title)):

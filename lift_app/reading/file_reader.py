@@ -149,26 +149,26 @@ class FileReader:
 
     def _check(self, path: Path) -> Path:
         path = Path(path).absolute()
+        name = one_line(path.name, 80)
         try:
             size = path.stat().st_size
             if not path.is_file():
-                raise UnreadableFile(f"{path.name} is not a file.", code="missing")
+                raise UnreadableFile(f"{name} is not a file.", code="missing")
             with path.open("rb"):
                 pass
         except (OSError, ValueError) as error:  # the second where a name holds a zero byte
             reason = getattr(error, "strerror", None) or error
             raise UnreadableFile(
-                f"{one_line(path.name, 80)} cannot be opened: {reason}. Check its name and whether "
-                "you may read it.",
+                f"{name} cannot be opened: {reason}. Check its name and whether you may read it.",
                 code="missing",
             ) from None
         if not size:
             raise UnreadableFile(
-                f"{path.name} is empty: it has 0 bytes. Download or export it again.", code="empty"
+                f"{name} is empty: it has 0 bytes. Download or export it again.", code="empty"
             )
         if size > self._settings.max_file_mb * 1024 * 1024:
             raise UnreadableFile(
-                f"{path.name} is {size / 2**20:,.0f} MB; files up to "
+                f"{name} is {size / 2**20:,.0f} MB; files up to "
                 f"{self._settings.max_file_mb:,} MB are read. Split it, or raise LIFT_MAX_FILE_MB.",
                 code="too_large",
             )

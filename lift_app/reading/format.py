@@ -13,8 +13,9 @@ from lift_app.errors import UnreadableFile
 from lift_app.reading.archive import Archive
 from lift_app.reading.encoding import decode
 
+# Possessive: many comments could else be parted in more ways than there is time for.
 _HTML = re.compile(
-    r"(<\?xml[^>]*>|<!--.*?-->|\s)*<(!doctype\s+html|html|head|body)\b",
+    r"(?:<\?xml[^>]*>|<!--.*?-->|\s)*+<(!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)

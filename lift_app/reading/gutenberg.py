@@ -22,15 +22,19 @@ _END = re.compile(
     r"|(?:This\s+is\s+the\s+)?End\s+of\s+(?:the\s+|this\s+)?Project\s+Gutenberg)",
     re.IGNORECASE | re.MULTILINE,
 )
+# White space is counted: where it may have any length on both sides of an optional word, a long gap
+# can be parted in more ways than there is time for.
 _LAST_LINE = re.compile(
-    r"^[ \t]*End\s+of\s+(?:the\s+|this\s+)?Project\s+Gutenberg(?:'s|’s)?\s+(?:E-?book|E-?text)?\s*"
-    r"(?:of\s+)?(?P<title>[^*]{2,200}?),?\s+by\s+(?P<author>[^*\n]{2,100}?)\s*(?:\*|\n\n|\Z)",
+    r"^[ \t]*End\s+of\s+(?:the\s+|this\s+)?Project\s+Gutenberg(?:'s|’s)?\s{1,9}"
+    r"(?:E-?book|E-?text)?\s{0,9}(?:of\s{1,9})?(?P<title>[^*]{2,200}?),?\s{1,9}by\s{1,9}"
+    r"(?P<author>[^*\n]{2,100}?)\s{0,9}(?:\*|\n\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
 _FIELD = re.compile(
     r"^(Title|Author|Language|Release Date|Translator|Editor):[ \t]*(.*(?:\n[ \t]+\S.*)*)",
     re.MULTILINE,
 )
+_MOST_CREDITS = 8
 _CREDIT = re.compile(
     r"^(?:produced by|transcribed (?:from|by)|e-?text prepared by|this (?:e-?text|e-?book) was "
     r"(?:produced|prepared)|prepared by|scanned (?:and|by)|updated editions? )",
@@ -115,9 +119,10 @@ def _field_value(label: str, value: str) -> str:
 def _without_credits(text: str, dropped: list[str]) -> str:
     """Drop the paragraphs that name the transcribers, before the book begins."""
     text = text.strip("\n")
-    while True:
+    for _ in range(_MOST_CREDITS):
         paragraph, _, rest = text.partition("\n\n")
         if not (rest and len(paragraph) < 800 and _CREDIT.match(paragraph.strip())):
-            return text
+            break
         dropped.append(f"The transcribers' note was left out: “{one_line(paragraph, 120)}”")
         text = rest.strip("\n")
+    return text

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lift_app.reading.characters import EXCESS_SELECTORS
+
 TINIEST = 2.0
 """Letters lower than this many points cannot be read."""
 _WHITE = 245
@@ -18,12 +20,16 @@ _WHITE = 245
 _FEW = 8
 """So many invisible characters are an accident of typesetting, not worth a word."""
 _SHOWN = 80
+_KEPT = 200
+"""Characters of a hidden text that are remembered."""
 
 # What `characters.clean` removes, less the soft hyphens and byte order marks of honest files; and
 # the tags of Unicode, which repeat ASCII without showing it.
 _INVISIBLE = re.compile(
-    "[\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e\u2066-\u206f\u3164\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
+_SELECTORS = re.compile(EXCESS_SELECTORS)
 _STYLE_GONE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:;|$)"
     r"|font-size\s*:\s*0(?:\.\d+)?\s*(?:px|pt|em|rem|%|;|$)",
@@ -51,16 +57,17 @@ class Hidden:
         """Count the invisible characters of a piece of the document, before it is cleaned."""
         if not text.isascii():
             self.characters += len(_INVISIBLE.findall(text))
+            self.characters += sum(map(len, _SELECTORS.findall(text)))
 
     def leave_out(self, text: str) -> None:
         """Note text that is left out, for the page does not show it."""
         if text := " ".join(text.split()):
-            self.left_out.append(text)
+            self.left_out.append(text[:_KEPT])
 
     def keep(self, text: str, page: int | None = None) -> None:
         """Note text that is kept although it can hardly be seen."""
         if text := " ".join(text.split()):
-            self.kept.append((page, text))
+            self.kept.append((page, text[:_KEPT]))
 
     def warnings(self) -> list[str]:
         """Sentences for the report."""

@@ -123,14 +123,21 @@ def walk(root: LexborNode | None, hidden: Hidden | None = None) -> HtmlText:
 def _nodes(root: LexborNode, result: HtmlText) -> Iterator[tuple[LexborNode, bool]]:
     """Walk the tree without recursion, giving each element on entering and on leaving."""
     node: LexborNode | None = root
+    pale: int | None = None  # the outermost element with white letters that the walk is in
     while node is not None:
         yield node, True
-        child = None if _is_skipped(node, result) else node.first_child
+        skipped = _is_skipped(node, result)
+        if not skipped and pale is None and _is_pale(node):
+            result.hidden.keep(node.text())
+            pale = node.mem_id
+        child = None if skipped else node.first_child
         if child is not None:
             node = child
             continue
         while node is not None:
             yield node, False
+            if node.mem_id == pale:
+                pale = None
             if node.mem_id == root.mem_id:
                 return
             if node.next is not None:
@@ -147,17 +154,18 @@ def _is_skipped(node: LexborNode, result: HtmlText) -> bool:
     attributes = node.attributes
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
-    if style := attributes.get("style"):
-        if style_hides(style):
-            result.hidden.leave_out(node.text())
-            return True
-        if style_pales(style):
-            result.hidden.keep(node.text())
+    if (style := attributes.get("style")) and style_hides(style):
+        result.hidden.leave_out(node.text())
+        return True
     if attributes.get("id") in _GUTENBERG or "pg-boilerplate" in (attributes.get("class") or ""):
         result.boilerplate = True
         return True
     kinds = (attributes.get("epub:type") or "").split()
     return "pagebreak" in kinds or "backlink" in kinds or "toc" in kinds
+
+
+def _is_pale(node: LexborNode) -> bool:
+    return node.tag != "-text" and style_pales(node.attributes.get("style") or "")
 
 
 class _Builder:

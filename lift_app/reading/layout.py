@@ -16,6 +16,7 @@ from statistics import median
 
 _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]]*\d{0,3}$")
 _HYPHEN_END = re.compile(r"(\w+)[-\u2010\u2011]$")
+_LONGEST_WORD = 100
 _HYPHENS = ("-", "\u2010", "\u2011")
 _FIRST_WORD = re.compile(r"\w+")
 _LAST_WORD = re.compile(r"\w+$")
@@ -168,7 +169,7 @@ def _join(group: Sequence[Line], vocabulary: Vocabulary) -> str:
     for above, below in pairwise(group):
         following = below.text.strip()
         row = _same_row(above, below)
-        hyphen = _HYPHEN_END.search(text) if text[-1:] in _HYPHENS else None
+        hyphen = _HYPHEN_END.search(text, _near_end(text)) if text[-1:] in _HYPHENS else None
         if above.broken_word or (hyphen and following[:1].islower() and not row):
             text = _mend(text, hyphen[1] if hyphen else "", following, vocabulary)
             continue
@@ -179,10 +180,15 @@ def _join(group: Sequence[Line], vocabulary: Vocabulary) -> str:
     return text + "-" if group[-1].broken_word else text
 
 
+def _near_end(text: str) -> int:
+    """Where to look for the last word from; from every word of the text would be quadratic."""
+    return max(0, len(text) - _LONGEST_WORD)
+
+
 def _mend(text: str, left: str, following: str, vocabulary: Vocabulary) -> str:
     """Put a torn word together; `left` is its beginning where a hyphen still stands after it."""
     end = len(text) - len(left) - 1 if left else None
-    if not left and (match := _LAST_WORD.search(text)):
+    if not left and (match := _LAST_WORD.search(text, _near_end(text))):
         left, end = match[0], match.start()
     right = _FIRST_WORD.match(following)
     if end is None or right is None:

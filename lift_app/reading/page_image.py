@@ -14,6 +14,8 @@ from lift_app.errors import CallerError
 QUALITY = 90
 """Of the JPEG, with full colour resolution: small type stays sharp. PNG takes ten times as long."""
 _MOST_PIXELS = 40_000_000
+_LONGEST_SIDE = 32_000
+"""Pixels: a JPEG has a few more at most, and a page may be a mile long."""
 
 
 def render_page(document: pdfium.PdfDocument, number: int, width: int) -> bytes:
@@ -33,6 +35,7 @@ def render_page(document: pdfium.PdfDocument, number: int, width: int) -> bytes:
     area = page_width * page_height * scale * scale
     if area > _MOST_PIXELS:
         scale *= (_MOST_PIXELS / area) ** 0.5
+    scale = min(scale, _LONGEST_SIDE / max(page_width, page_height, 1.0))
     picture = page.render(scale=scale).to_pil().convert("RGB")
     page.close()
     stream = io.BytesIO()

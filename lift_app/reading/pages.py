@@ -35,23 +35,25 @@ def paginate(sections: Sequence[Section]) -> tuple[tuple[Page, ...], tuple[Chapt
     current: int | None = None
     waiting: list[str] = []
     for section in sections:
-        paragraphs = waiting + [text for text in section.paragraphs if text]
-        waiting = []
+        waiting.extend(text for text in section.paragraphs if text)
         if section.title is not None:
             chapters.append(Chapter(section.title, len(pages) + 1))
             current = len(chapters) - 1
-        words = sum(map(count_words, paragraphs))
-        opening = section.title is None and current is None and words < REST_WORDS
+        opening = section.title is None and current is None and _is_short(waiting)
         if (section.only_heading or opening) and section is not sections[-1]:
-            waiting = paragraphs
             continue
-        for text in cut(paragraphs):
+        for text in cut(waiting):
             number = len(pages) + 1
             pages.append(Page(number, str(number), text, current))
+        waiting = []
     if waiting:
         number = len(pages) + 1
         pages.append(Page(number, str(number), PARAGRAPH_BREAK.join(waiting), current))
     return tuple(pages), tuple(chapter for chapter in chapters if chapter.page <= len(pages))
+
+
+def _is_short(paragraphs: Sequence[str]) -> bool:
+    return sum(map(count_words, paragraphs)) < REST_WORDS
 
 
 def cut(paragraphs: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ pdfium may abort. Knows nothing about the other formats.
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -17,18 +16,18 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from lift_app.errors import UnreadableFile
-from lift_app.reading.book import Chapter, Page
+from lift_app.reading.book import MOST_CHAPTERS, Chapter, Page
 from lift_app.reading.chapters import chapter_line
 from lift_app.reading.characters import clean, one_line
 from lift_app.reading.draft import Draft, Limits, language_code
-from lift_app.reading.hidden import TINIEST, Hidden, is_white
+from lift_app.reading.hidden import TINIEST, Hidden
+from lift_app.reading.ink import Ink
 from lift_app.reading.layout import Line, Vocabulary, paragraphs
 from lift_app.reading.pdf_facts import read_facts, recover_texts, refuse_locked
 from lift_app.reading.running_heads import remove_running_heads
 
 _PIECE = re.compile(r"[^\r\n\x02\ufffe]+")
 _BROKEN = "\x02\ufffe"
-_MOST_CHAPTERS = 2000
 _NO_TITLE = re.compile(
     r"^(?:microsoft word|microsoft powerpoint|untitled|document\d*|unknown|no title|print)\b"
     r"|\.(?:docx?|exe|pdf|indd|qxd|qxp|tex|dvi|ps|rtf|txt|html?|wpd|odt|fm)$",
@@ -106,8 +105,7 @@ def _read_lines(
             textpage = page.get_textpage()
             for line, unseen in _lines_of(page, textpage, hidden):
                 lines.append(line)
-                if unseen:
-                    hidden.keep(line.text, index + 1)
+                hidden.keep(unseen, index + 1)
             textpage.close()
             page.close()
         except pdfium.PdfiumError:
@@ -120,15 +118,16 @@ def _read_lines(
 
 def _lines_of(
     page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, hidden: Hidden
-) -> Iterator[tuple[Line, bool]]:
-    """The lines of a page, and whether a person hardly sees them."""
+) -> Iterator[tuple[Line, str]]:
+    """The lines of a page, each with what a person hardly sees of it."""
     text = textpage.get_text_range()
     hidden.count(text)
     if not text.strip():
         return
     # pdfium counts in its own characters; astral ones are two places in its text.
     places = _places(text)
-    x0, y0, x1, y1 = page.get_cropbox()
+    ink = Ink(page, textpage)
+    x0, y0, x1, y1 = page.get_bbox()  # as it is shown; a declared box may have any corners
     for match in _PIECE.finditer(text):
         piece = match.group()
         start = match.start() + len(piece) - len(piece.lstrip())
@@ -153,7 +152,7 @@ def _lines_of(
         broken = text[match.end() : match.end() + 1]
         line = Line(content, *box, broken_word=bool(broken) and broken in _BROKEN)
         tiny = first is not None and line.height < TINIEST
-        yield line, tiny or _is_white(textpage, places(start))
+        yield line, content if tiny else ink.unseen(text, range(start, end), places)
 
 
 def _places(text: str) -> Any:
@@ -175,14 +174,6 @@ def _box(textpage: pdfium.PdfTextPage, place: int) -> tuple[float, float, float,
         return textpage.get_charbox(index, loose=True)
     except pdfium.PdfiumError:
         return None
-
-
-def _is_white(textpage: pdfium.PdfTextPage, place: int) -> bool:
-    """Whether a character is set in white."""
-    index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage, place)
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    found = index >= 0 and pdfium_c.FPDFText_GetFillColor(textpage, index, red, green, blue, alpha)
-    return bool(found) and is_white(red.value, green.value, blue.value)
 
 
 def _page_text(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
@@ -227,7 +218,7 @@ def _has_picture(document: pdfium.PdfDocument, index: int) -> bool:
 
 def _chapters(outline: Sequence[tuple[int, str, int]], count: int) -> list[Chapter]:
     chapters: list[Chapter] = []
-    for _, title, page in outline[:_MOST_CHAPTERS]:
+    for _, title, page in outline[: MOST_CHAPTERS + 1]:
         if 0 <= page < count and not (chapters and page + 1 < chapters[-1].page):
             chapters.append(Chapter(title, page + 1))
     return chapters

@@ -211,3 +211,27 @@ def test_an_epub_without_text_is_empty() -> None:
 def test_an_archive_without_a_package_is_damaged() -> None:
     data = make_zip({"META-INF/container.xml": "<container/>", "a.xhtml": xhtml("<p>x</p>")})
     assert refused(data).code == "damaged"
+
+
+@pytest.mark.hostile
+def test_names_that_differ_in_case_alone_are_apart() -> None:
+    """And one that no entry has leads nowhere else, to no address and to no other folder."""
+    entries = epub_entries({"a.xhtml": "<p>The lantern.</p>", "A.xhtml": "<p>The violin.</p>"})
+    assert "The lantern." in read_epub(make_zip(entries), Limits()).pages[0].text
+    for href in ("http://127.0.0.1:9/a", "//x/a", "file:///etc/hostname", "../../etc/hostname"):
+        package = str(entries["OPS/package.opf"]).replace('href="a.xhtml"', f'href="{href}"')
+        text = read_epub(make_zip({**entries, "OPS/package.opf": package}), Limits()).pages[0].text
+        assert "The violin." in text and "The lantern." not in text
+
+
+@pytest.mark.hostile
+def test_a_spine_that_names_itself_is_read_once() -> None:
+    entries = epub_entries({"a.xhtml": "<p>The lantern.</p>"})
+    package = str(entries["OPS/package.opf"])
+    again = package[package.index("<itemref") : package.index("</spine>")] * 500
+    own = '<itemref idref="own"/><itemref idref="own"/>'
+    package = package.replace("</spine>", f"{again}{own}</spine>").replace(
+        "</manifest>", '<item id="own" href="package.opf" media-type="text/html"/></manifest>'
+    )
+    pages = read_epub(make_zip({**entries, "OPS/package.opf": package}), Limits()).pages
+    assert sum(page.text.count("The lantern.") for page in pages) == 1

@@ -15,6 +15,7 @@ import pytest
 from docx import Document
 from reading_documents import epub_entries, make_pdf, make_zip, prose, text_page
 
+from lift_app.cli.output import note
 from lift_app.errors import CallerError, Stopped, UnreadableFile
 from lift_app.reading import FileReader, read_book
 from lift_app.settings import Settings
@@ -232,3 +233,18 @@ def test_reading_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.hostile
+def test_an_error_cannot_move_the_cursor(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Names of files reach the terminal: those that were downloaded are somebody else's words."""
+    path = tmp_path / "a\x1b[2J\x9b31m\u202eb.txt"
+    path.write_bytes(b"")
+    with FileReader(Settings(home=tmp_path / "home")) as reader:
+        for name in (path, path.with_suffix(".md"), tmp_path / "a\x1b[2J\0"):
+            with pytest.raises(UnreadableFile) as caught:
+                reader.read(name)
+            assert "\x1b" not in str(caught.value) and "\u202e" not in str(caught.value)
+    note(f"a\x1b[2J{path}\nb")
+    said = capfd.readouterr().err
+    assert "\x1b" not in said and "\x9b" not in said and said.endswith("\nb\n")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import socket
 
 import pytest
 from docx import Document
+from docx.oxml import OxmlElement
 from reading_documents import make_zip, prose, wrap
 
 from lift_app.errors import UnreadableFile
@@ -157,3 +159,25 @@ def test_a_broken_word_document_is_damaged() -> None:
     with pytest.raises(UnreadableFile, match="Word document is damaged") as error:
         read_docx(make_zip({"word/document.xml": "<broken"}), Limits())
     assert error.value.code == "damaged"
+
+
+@pytest.mark.hostile
+def test_a_word_document_fetches_and_starts_nothing() -> None:
+    """Pictures, templates and parts by their address, and a field that would run a program."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        document = Document()
+        run = document.add_paragraph("The lantern stood here. ").add_run()
+        for kind in ("image", "attachedTemplate", "aFChunk", "oleObject", "hyperlink"):
+            base = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+            document.part.relate_to(address, f"{base}/{kind}", is_external=True)
+        field = OxmlElement("w:instrText")
+        field.text = 'DDEAUTO c:\\\\windows\\\\system32\\\\cmd.exe "/k calc.exe"'
+        run._r.append(field)
+        stream = io.BytesIO()
+        document.save(stream)
+        draft = read_docx(stream.getvalue(), Limits())
+        assert draft.pages[0].text == "The lantern stood here."
+        with pytest.raises(TimeoutError):
+            server.accept()

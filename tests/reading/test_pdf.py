@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from pypdfium2 import PdfDocument
 from reading_documents import Placed, make_pdf, prose, sentence, text_page, wrap
 
 from lift_app.errors import CallerError, UnreadableFile
@@ -230,3 +232,40 @@ def test_pages_are_drawn_as_jpeg() -> None:
 def test_there_is_no_page_nine() -> None:
     with pytest.raises(CallerError, match="no page 9"):
         render_page(open_pdf(make_pdf([b""])), 9, 300)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "box", ["0 0 1e30 1e30", "0 0 nan nan", "612 792 0 0", "-1 -1 -1 -1", "0 0 0 0", "0 0 612"]
+)
+def test_a_page_is_read_as_far_as_it_is_shown_whatever_box_it_declares(box: str) -> None:
+    """Corners may come in any order; where a box is none, pdfium shows a letter page."""
+    data = make_pdf([b"BT /F1 11 Tf 72 700 Td (The lantern stood here.) Tj ET"])
+    data = data.replace(b"[0 0 612 792]", f"[{box}]".encode())
+    assert read_pdf(data, Limits()).pages[0].text == "The lantern stood here."
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("box", ["0 0 1 14400000", "0 0 14400000 1", "0 0 0.001 0.001"])
+def test_a_page_of_a_mile_is_drawn_small(box: str) -> None:
+    data = make_pdf([b"0 0 1 1 re f"]).replace(b"[0 0 612 792]", f"[{box}]".encode())
+    with Image.open(io.BytesIO(render_page(PdfDocument(data), 1, 4000))) as picture:
+        assert max(picture.size) <= 32_001 and picture.width * picture.height < 50_000_000
+
+
+@pytest.mark.hostile
+def test_actions_of_a_pdf_are_not_taken(tmp_path: Path) -> None:
+    """Programs, scripts, forms and addresses that it wants started when it is opened."""
+    stain = tmp_path / "stain"
+    actions = b"".join(
+        b" /%s << /S /%s /F (%s) /URI (http://127.0.0.1:9/) /JS (app.alert(1)) >>" % pair
+        for pair in (
+            (b"OpenAction", b"Launch", str(stain).encode()),
+            (b"AA", b"JavaScript", b"x"),
+            (b"URI", b"URI", b"x"),
+        )
+    )
+    data = make_pdf([b"BT /F1 11 Tf 72 700 Td (The lantern stood here.) Tj ET"])
+    data = data.replace(b"/Type /Catalog", b"/Type /Catalog" + actions)
+    draft = read_pdf(data, Limits())
+    assert draft.pages[0].text == "The lantern stood here." and not stain.exists()
