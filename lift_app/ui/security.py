@@ -126,7 +126,7 @@ def middleware(host: str) -> list[Middleware]:
 
 def fetch_nothing() -> None:
     """Keep Gradio from fetching what a request gives as the address of a file."""
-    processing_utils.async_ssrf_protected_get = _refuse  # type: ignore[assignment]
+    processing_utils.async_ssrf_protected_get = _refuse
 
 
 async def _refuse(url: str) -> NoReturn:
