@@ -34,10 +34,7 @@ FAILED = "stopped by a problem"
 # Welcome
 OPENING = "Opening the reading room …"
 WELCOME_TITLE = "A quiet place to read with a model that has learned the book"
-WELCOME = (
-    "Put a book on the shelf. You can ask about it at once; every answer names the pages it "
-    "rests on."
-)
+WELCOME = "Put a book on the shelf and ask at once; every answer names the pages it rests on."
 WELCOME_STEPS = (
     ("Add", "Drop a file. It stays on this machine."),
     ("Learn", "Let the model learn it. You may close the page meanwhile; it goes on."),
