@@ -255,7 +255,7 @@ def test_no_address_of_the_web_is_looked_up_or_fetched(guest: Guest, server: Ser
 def test_a_request_writes_no_line_of_the_log(guest: Guest, server: Server) -> None:
     for path in ("call/x%0AFORGED", "call/v2/x%0AFORGED", "run/x%0AFORGED", "api/x%0DFORGED"):
         assert guest.web.post(f"gradio_api/{path}", json={"data": []}).status_code == 404
-    for verb, values in (("status", ["x\nFORGED"]), ("ask", ["x\nFORGED", "y\nFORGED"])):
+    for verb, values in (("status", ["x\nFORGED"]), ("ask", ["x\nFORGED", "y", None, True, None])):
         with pytest.raises(Refused):
             guest.verb(verb, *values)
     guest.web.get("pages/x%0AFORGED/1.jpg")
