@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -34,6 +35,10 @@ def with_values(record: T, values: Mapping[str, Any], what: str) -> T:
                 changed[name] = _TRUTH[str(value).lower()]
             else:
                 changed[name] = known[name](value)
-        except (TypeError, ValueError, KeyError):
-            raise CallerError(f"{what.capitalize()}: {name} cannot be {value!r}.") from None
+                if isinstance(changed[name], float) and not math.isfinite(changed[name]):
+                    raise ValueError
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise CallerError(
+                f"{what.capitalize()}: {name} cannot be {str(value)[:40]!r}."
+            ) from None
     return replace(record, **changed)  # type: ignore[type-var]

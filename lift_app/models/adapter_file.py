@@ -25,6 +25,7 @@ WEIGHTS = "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."
 """What PEFT puts before the name of a layer."""
 
+_LARGEST_ALPHA = 1e6
 _PLAIN: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none", None),
@@ -115,7 +116,8 @@ def read_adapter(folder: Path) -> AdapterFile:
             )
     targets = config.get("target_modules")
     rank, alpha = config.get("r"), config.get("lora_alpha")
-    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float) or not targets:
+    numbers = type(rank) is int and rank >= 1 and _is_number(alpha)
+    if not numbers or not targets or not _are_names(targets):
         raise LiftError(f"{folder / CONFIG} does not name rank, alpha and layers.", code="damaged")
     return AdapterFile(
         rank=rank,
@@ -126,6 +128,15 @@ def read_adapter(folder: Path) -> AdapterFile:
         base_sha256=metadata.get("lift_base_sha256", ""),
         start_sha256=metadata.get("lift_start_sha256", ""),
     )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= _LARGEST_ALPHA
+
+
+def _are_names(targets: Any) -> bool:
+    names = targets if isinstance(targets, list) else [targets]
+    return all(isinstance(name, str) for name in names)
 
 
 def check_base(adapter: AdapterFile, folder: Path, base: ModelFolder) -> None:
@@ -158,7 +169,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise LiftError(
             f"There is no adapter in {folder}: {CONFIG} cannot be read.", code="damaged"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LiftError(f"{folder / CONFIG} is damaged: {error}.", code="damaged") from error
     if not isinstance(config, dict):
         raise LiftError(f"{folder / CONFIG} is damaged: no JSON object.", code="damaged")

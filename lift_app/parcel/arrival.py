@@ -22,6 +22,7 @@ from lift_app.models.starts import NONE, reference
 from lift_app.parcel.container import Container, open_container
 from lift_app.parcel.manifest import CONFIG, MANIFEST, RECIPE, WEIGHTS, Manifest
 from lift_app.reading import Book, FileReader
+from lift_app.reading.characters import one_line
 from lift_app.settings import Settings
 from lift_app.shelving import shelve
 
@@ -33,6 +34,8 @@ Layout = dict[str, tuple[int, int]]
 
 MOST_WORDS = 16 * 2**20
 """Bytes of a manifest, a recipe or a configuration."""
+LARGEST_WEIGHT = 1e4
+"""Learned ones are smaller than 10; what is far larger overflows when a question is asked."""
 HEADER_ROOM = 2**20
 """Bytes that a safetensors file may have beside its numbers."""
 
@@ -209,9 +212,15 @@ def _rewrite(
 
 
 def _check_numbers(adapter: AdapterFile) -> None:
+    import torch
+
     for name, tensor in adapter.tensors.items():
-        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+        if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+            _refuse(f"{name} is stored as {tensor.dtype}, which no lift writes")
+        if not bool(tensor.isfinite().all()):
             _refuse(f"{name} holds what is no number")
+        if bool((tensor.abs() > LARGEST_WEIGHT).any()):
+            _refuse(f"{name} holds numbers larger than any that are learned")
 
 
 def _publish(
@@ -300,7 +309,7 @@ def _told(key: str, row: BookRow, model: str, *, new: bool) -> dict[str, Any]:
 
 def _refuse(why: str) -> NoReturn:
     raise CallerError(
-        f"This parcel was not imported: {why}. Nothing was kept; have it exported again with "
-        "`lift export`.",
+        f"This parcel was not imported: {one_line(why, 400)}. Nothing was kept; have it "
+        "exported again with `lift export`.",
         code="bad_parcel",
     )

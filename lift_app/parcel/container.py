@@ -18,6 +18,7 @@ from typing import IO, NoReturn
 
 from lift_app.errors import CallerError
 from lift_app.library import effects
+from lift_app.reading.characters import one_line
 
 MOST_FILES = 16
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -164,7 +165,7 @@ def _too_large(name: str, most: int) -> NoReturn:
 
 def _refused(why: str) -> CallerError:
     return CallerError(
-        f"This parcel was not imported: {why}. Nothing was kept; take parcels only from a source "
-        "that you trust, as `lift export` writes them.",
+        f"This parcel was not imported: {one_line(why, 400)}. Nothing was kept; take "
+        "parcels only from a source that you trust, as `lift export` writes them.",
         code="bad_parcel",
     )

@@ -9,11 +9,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lift_app.errors import CallerError
 from lift_app.lifting.recipe import Recipe
+from lift_app.reading.characters import one_line
 
 MANIFEST, RECIPE = "manifest.json", "recipe.json"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -105,6 +106,8 @@ class Manifest:
             return cls._read(data, recipe), _files(data["files"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _bad(f"{MANIFEST} is damaged ({error})") from None
+        except CallerError as error:  # of a recipe's numbers
+            raise _bad(f"{RECIPE} is damaged ({error})") from None
 
     @classmethod
     def _read(cls, data: Any, recipe: Any) -> Manifest:
@@ -118,19 +121,19 @@ class Manifest:
         if adapter["quantisation"] not in (None, "nf4"):
             raise ValueError("the quantisation")
         return cls(
-            title=_text(book["title"], 2000),
+            title=_line(book["title"], 2000),
             text_sha256=_sha256(book["text_sha256"]),
             encoding=None if book["encoding"] is None else _text(book["encoding"], 40),
             book_file=book["file"],
             base=_name(base["name"]),
             weights_sha256=_sha256(base["weights_sha256"]),
-            start=_text(start["name"], 64) if start else "",
+            start=_line(start["name"], 64) if start else "",
             start_sha256=_sha256(start["sha256"]) if start else "",
-            recipe=found,
+            recipe=replace(found, name=_line(found.name, 40)),
             alpha=_number(adapter["alpha"], above=0),
             targets=targets,
             quantisation=adapter["quantisation"],
-            template=int(_number(adapter["template"], above=0)),
+            template=_whole(adapter["template"], 1000),
             summary=_summary(data["summary"]),
         )
 
@@ -182,9 +185,23 @@ def _text(value: Any, most: int) -> str:
     return value
 
 
+def _line(value: Any, most: int) -> str:
+    """A text that a terminal can show: one line, without what moves its cursor."""
+    text = _text(value, most)
+    if text != one_line(text, most):
+        raise ValueError("a name that is more than a line of text")
+    return text
+
+
+def _whole(value: Any, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"the number {str(value)[:20]}")
+    return value
+
+
 def _name(value: Any) -> str:
     """The name of a model; one that leads anywhere on this machine is none."""
-    text = _text(value, 200)
+    text = _line(value, 200)
     if text[0] in "/\\~." or ".." in text or ":" in text:
         raise ValueError("a name that is a path")
     return text
@@ -198,7 +215,7 @@ def _sha256(value: Any) -> str:
 
 def _bad(what: str) -> CallerError:
     return CallerError(
-        f"This is no parcel that can be imported: {what}. Nothing was kept; have it exported "
-        "again with `lift export`.",
+        f"This is no parcel that can be imported: {one_line(what, 400)}. Nothing was kept; have "
+        "it exported again with `lift export`.",
         code="bad_parcel",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable
@@ -242,3 +244,81 @@ def test_a_changed_byte_never_gets_through(
     # A byte that says nothing, such as a time: then everything is as it was sent.
     other.library.adapters.verify(came["adapter"])
     other.rm(came["book"])
+
+
+def told(folder: Path, name: str, /, **values: Any) -> None:
+    """Change values of a JSON file at its top."""
+    kept = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**kept, **values}))
+
+
+def stored_as(kind: torch.dtype) -> Callable[[Path], None]:
+    def store(folder: Path) -> None:
+        tensors(folder, lambda held: held.update({n: one.to(kind) for n, one in held.items()}))
+
+    return store
+
+
+def _huge(folder: Path) -> None:
+    tensors(folder, lambda h: h.update({n: torch.full_like(o, 3e38) for n, o in h.items()}))
+
+
+def _header(folder: Path) -> None:
+    (folder / words.WEIGHTS).write_bytes((2**62).to_bytes(8, "little") + b"{}")
+
+
+def _overlap(folder: Path) -> None:
+    """Every tensor is made of the same bytes."""
+    data = (folder / words.WEIGHTS).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    for entry in header.values():
+        if "data_offsets" in entry:
+            first, last = entry["data_offsets"]
+            entry["data_offsets"] = [0, last - first]
+    packed = json.dumps(header).encode()
+    (folder / words.WEIGHTS).write_bytes(len(packed).to_bytes(8, "little") + packed + data[8:])
+
+
+ODD: list[tuple[Callable[[Path], object], str]] = [
+    (stored_as(torch.float8_e4m3fn), "start|float8"),
+    (stored_as(torch.float64), "larger than it can be|float64"),
+    (stored_as(torch.int32), "start|int32"),
+    (_huge, "start|larger than any"),
+    (_header, "damaged"),
+    (_overlap, "damaged"),
+    (lambda folder: (folder / words.CONFIG).write_text("[" * 200_000), "damaged"),
+    (lambda folder: (folder / words.RECIPE).write_text("[" * 200_000), "no JSON"),
+    (lambda folder: (folder / words.RECIPE).write_text("[1]"), "damaged"),
+    (lambda folder: told(folder, words.CONFIG, target_modules=5), "layers"),
+    (lambda folder: told(folder, words.CONFIG, target_modules=[1, {}]), "layers"),
+    (lambda folder: told(folder, words.CONFIG, target_modules={"a": 1}), "layers"),
+    (lambda folder: told(folder, words.CONFIG, lora_alpha=float("nan")), "alpha"),
+    (lambda folder: told(folder, words.CONFIG, lora_alpha=10**400), "alpha"),
+    (lambda folder: told(folder, words.CONFIG, r=True), "rank"),
+    (lambda folder: told(folder, words.CONFIG, auto_mapping={"a": "b"}, r=[3]), "rank"),
+    (lambda folder: told(folder, words.RECIPE, learning_rate=float("nan")), "learning_rate"),
+    (lambda folder: told(folder, words.RECIPE, epochs=float("inf")), "epochs"),
+    (lambda folder: told(folder, words.RECIPE, name="x" * 10_000), "too long"),
+    (lambda folder: told(folder, words.RECIPE, name="\x1b[2J"), "line"),
+    (lambda folder: change(folder, "book", "title", value="a\x1b[2J\u202eb"), "line"),
+    (lambda folder: change(folder, "base", "name", value="a\x1b[2Jb"), "line"),
+    (lambda folder: change(folder, "adapter", "template", value=1e308), "number"),
+    (lambda folder: change(folder, "adapter", "rank", value=True), "rank"),
+    (lambda folder: (folder / "\x1b[2J.txt").write_text("x"), "does not belong"),
+]
+
+
+def test_a_parcel_of_a_liar_is_refused_in_plain_words(
+    exported: tuple[str, Path], other: Reader, tmp_path: Path
+) -> None:
+    """Each is consistent: the manifest names the files as they are."""
+    for number, (spoil, why) in enumerate(ODD):
+        folder = tmp_path / f"odd-{number}"
+        shutil.copytree(exported[1], folder)
+        spoil(folder)
+        error = str(refused(other, seal(folder)))
+        assert re.search(why, error), (number, error)
+        assert len(error) < 1500 and not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", error), (
+            number
+        )
