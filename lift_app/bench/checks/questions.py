@@ -317,6 +317,6 @@ def markdown(result: Mapping[str, Any]) -> str:
             cells.append(f"NLL {row['nll']:.2f}{gap if learned != 'nothing' else ''}")
         lines.append(f"| {learned} | {' | '.join(cells)} |")
     judge = f" Judge: {result['judge']}." if result["judge"] else ""
-    return "\n".join(
-        [*lines, "", f"{result['documents']} documents.{judge} " + result["run"]["sentence"]]
-    )
+    count = result["documents"]
+    said = f"{count} document{'' if count == 1 else 's'}.{judge} {result['run']['sentence']}"
+    return "\n".join([*lines, "", said])
