@@ -114,8 +114,9 @@ def read_adapter(folder: Path) -> AdapterFile:
                 "adapters can be used here.",
                 code="unsupported_adapter",
             )
-    targets = config.get("target_modules")
-    rank, alpha = config.get("r"), config.get("lora_alpha")
+    rank: Any = config.get("r")
+    alpha: Any = config.get("lora_alpha")
+    targets: Any = config.get("target_modules")
     numbers = type(rank) is int and rank >= 1 and _is_number(alpha)
     if not numbers or not targets or not _are_names(targets):
         raise LiftError(f"{folder / CONFIG} does not name rank, alpha and layers.", code="damaged")
