@@ -116,8 +116,15 @@ def read_adapter(folder: Path) -> AdapterFile:
             )
     targets = config.get("target_modules")
     rank, alpha = config.get("r"), config.get("lora_alpha")
-    numbers = type(rank) is int and rank >= 1 and _is_number(alpha)
-    if not numbers or not targets or not _are_names(targets):
+    if (
+        not isinstance(rank, int)
+        or isinstance(rank, bool)
+        or rank < 1
+        or not isinstance(alpha, int | float)
+        or not abs(alpha) <= _LARGEST_ALPHA  # nor is it where alpha is no number
+        or not targets
+        or not _are_names(targets)
+    ):
         raise LiftError(f"{folder / CONFIG} does not name rank, alpha and layers.", code="damaged")
     return AdapterFile(
         rank=rank,
@@ -128,10 +135,6 @@ def read_adapter(folder: Path) -> AdapterFile:
         base_sha256=metadata.get("lift_base_sha256", ""),
         start_sha256=metadata.get("lift_start_sha256", ""),
     )
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= _LARGEST_ALPHA
 
 
 def _are_names(targets: Any) -> bool:
