@@ -131,10 +131,6 @@ def read_adapter(folder: Path) -> AdapterFile:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= _LARGEST_ALPHA
-
-
 def _are_names(targets: Any) -> bool:
     names = targets if isinstance(targets, list) else [targets]
     return all(isinstance(name, str) for name in names)
