@@ -114,11 +114,17 @@ def read_adapter(folder: Path) -> AdapterFile:
                 "adapters can be used here.",
                 code="unsupported_adapter",
             )
-    rank: Any = config.get("r")
-    alpha: Any = config.get("lora_alpha")
-    targets: Any = config.get("target_modules")
-    numbers = type(rank) is int and rank >= 1 and _is_number(alpha)
-    if not numbers or not targets or not _are_names(targets):
+    targets = config.get("target_modules")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if (
+        not isinstance(rank, int)
+        or isinstance(rank, bool)
+        or rank < 1
+        or not isinstance(alpha, int | float)
+        or not abs(alpha) <= _LARGEST_ALPHA  # nor is it where alpha is no number
+        or not targets
+        or not _are_names(targets)
+    ):
         raise LiftError(f"{folder / CONFIG} does not name rank, alpha and layers.", code="damaged")
     return AdapterFile(
         rank=rank,
