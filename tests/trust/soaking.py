@@ -242,7 +242,7 @@ class Life:
 
     def _window(self, book: str) -> str:
         """A new window in which a book is open."""
-        window = f"w{self.chance.random()}"
+        window = f"w{self.chance.getrandbits(48):x}"
         self.guest.event("load", [None], window)
         self.guest.run("act", [None], window, event_data={"act": "book", "book": book})
         return window
