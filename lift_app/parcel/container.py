@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import IO, NoReturn
 
 from lift_app.errors import CallerError
 from lift_app.library import effects
+from lift_app.reading.archive import BROKEN_ZIP
 from lift_app.reading.characters import one_line
 
 MOST_FILES = 16
@@ -87,7 +87,7 @@ class Container:
                 # Opened without following a link that was put there since it was looked at.
                 flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
                 stream = os.fdopen(os.open(self._where / name, flags), "rb")
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError):
+        except (*BROKEN_ZIP, RuntimeError):  # the last where it is encrypted
             _damaged(name)
         with stream:
             yield stream
@@ -108,7 +108,7 @@ def open_container(path: Path) -> Iterator[Container]:
         raise CallerError(f"There is no parcel {path}.", code="no_such_file")
     try:
         opened = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
+    except BROKEN_ZIP:
         raise _refused(f"{path.name} is neither a folder nor a zip that can be read") from None
     with opened:
         yield Container(_sizes_in_zip(opened), opened)
@@ -151,7 +151,7 @@ def _count(sizes: dict[str, int]) -> None:
 def _read(stream: IO[bytes], name: str) -> bytes:
     try:
         return stream.read(_BLOCK)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError):
+    except BROKEN_ZIP:
         _damaged(name)
 
 

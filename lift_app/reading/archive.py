@@ -26,6 +26,17 @@ MAX_READ_BYTES = 256 * 1024 * 1024
 MAX_RATIO = 200
 """An entry over 1 MiB may not shrink more than this: text shrinks about 4 times."""
 
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+)
+"""What `zipfile` raises over a damaged archive: `ValueError` where its directory points before its
+beginning, `NotImplementedError` where it names a method of packing that nobody knows."""
+
 _SYMLINK = stat.S_IFLNK
 
 
@@ -41,7 +52,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self._entries = {entry.filename: entry for entry in self._zip.infolist()}
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
+        except BROKEN_ZIP:
             _damaged()
         self._folded: dict[str, str] = {}
         for name in self._entries:
@@ -97,8 +108,8 @@ class Archive:
                     if size > MAX_ENTRY_BYTES or self._read > MAX_READ_BYTES:
                         _bomb()
                     chunks.append(chunk)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError):
-            _damaged()  # ValueError: where the directory of the archive points before its beginning
+        except BROKEN_ZIP:
+            _damaged()
         return b"".join(chunks)
 
     def _check(self) -> None:

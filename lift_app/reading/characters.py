@@ -13,19 +13,19 @@ _NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[\t\x1f\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 # Selectors choose the form of the letter before them. One is honest; a row of them, or one that
 # follows nothing, can only spell what nobody sees.
-EXCESS_SELECTORS = "(?:(?<=[SELECTORS])|(?<![^\\s]))[SELECTORS]+".replace(
-    "SELECTORS", "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+EXCESS_SELECTORS = re.compile(rf"(?:(?<=[{_SELECTORS}])|(?<![^\s]))[{_SELECTORS}]+")
+# Zero-width spaces and joiners, direction overrides (which can make a quote read differently from
+# what it is), the tags of Unicode (ASCII that no font shows), fillers that look like a space and
+# count as a letter. ZWJ and ZWNJ stay: Persian and the scripts of India need them.
+_UNSEEN = (
+    "\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e\u2066-\u206f\u3164\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
-_EXCESS = re.compile(EXCESS_SELECTORS)
-# Soft hyphens, zero-width spaces and joiners, byte order marks, direction overrides (which can
-# make a quote read differently from what it is), noncharacters, the tags of Unicode (ASCII that no
-# font shows), fillers that look like a space and count as a letter. ZWJ and ZWNJ stay: Persian and
-# the scripts of India need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e"
-    "\u2066-\u206f\u3164\uffa0\U0001d173-\U0001d17a"
-    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
-)
+UNSEEN = re.compile(f"[{_UNSEEN}]")
+"""Characters that show nothing, and that an honest file hardly has."""
+# And what honest files do have: soft hyphens, byte order marks, control and noncharacters.
+_INVISIBLE = re.compile(f"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ufeff\ufffe\uffff{_UNSEEN}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LIGATURES = str.maketrans(
     {
@@ -62,7 +62,7 @@ def clean(text: str, *, keep_indent: bool = False) -> str:
         return text.rstrip(" ")
     text = _NEWLINES.sub("\n", text)
     text = _SPACES.sub(" ", text)
-    text = _EXCESS.sub("", _INVISIBLE.sub("", text))
+    text = EXCESS_SELECTORS.sub("", _INVISIBLE.sub("", text))
     text = _SURROGATES.sub("\ufffd", text)
     text = unicodedata.normalize("NFC", text.translate(_LIGATURES))
     if not keep_indent:

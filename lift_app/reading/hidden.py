@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lift_app.reading.characters import EXCESS_SELECTORS
+from lift_app.reading.characters import EXCESS_SELECTORS, UNSEEN
 
 TINIEST = 2.0
 """Letters lower than this many points cannot be read."""
@@ -23,13 +23,6 @@ _SHOWN = 80
 _KEPT = 200
 """Characters of a hidden text that are remembered."""
 
-# What `characters.clean` removes, less the soft hyphens and byte order marks of honest files; and
-# the tags of Unicode, which repeat ASCII without showing it.
-_INVISIBLE = re.compile(
-    "[\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e\u2066-\u206f\u3164\uffa0\ufff9-\ufffb"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
-)
-_SELECTORS = re.compile(EXCESS_SELECTORS)
 _STYLE_GONE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:;|$)"
     r"|font-size\s*:\s*0(?:\.\d+)?\s*(?:px|pt|em|rem|%|;|$)",
@@ -56,8 +49,8 @@ class Hidden:
     def count(self, text: str) -> None:
         """Count the invisible characters of a piece of the document, before it is cleaned."""
         if not text.isascii():
-            self.characters += len(_INVISIBLE.findall(text))
-            self.characters += sum(map(len, _SELECTORS.findall(text)))
+            self.characters += len(UNSEEN.findall(text))
+            self.characters += sum(map(len, EXCESS_SELECTORS.findall(text)))
 
     def leave_out(self, text: str) -> None:
         """Note text that is left out, for the page does not show it."""
