@@ -218,9 +218,8 @@ def _ours(
     """A schedule in the product's own trainer."""
     import torch
 
-    from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
+    from lift_app.lifting.auxiliary import general_beside
     from lift_app.lifting.framing import prefix_tokens
-    from lift_app.lifting.general import general_rows
     from lift_app.lifting.segments import Segment, segment_bounds
     from lift_app.lifting.trainer import Trainer
 
@@ -236,11 +235,7 @@ def _ours(
     spent = 0.0
     while not trainer.finished:
         began = clock()
-        beside = NOTHING_BESIDE
-        if recipe.general_weight:
-            general = general_rows(host.base, recipe.seed, trainer.step_done)
-            beside = TaskRows(general=tuple(general))
-        trainer.step(beside)
+        trainer.step(general_beside(host.base, recipe, trainer.step_done))
         spent += clock() - began
         if trainer.step_done in due:
             with host.active(SLOT, settings.strength) as model:

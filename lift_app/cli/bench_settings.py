@@ -46,3 +46,18 @@ def whole_numbers(text: str | None) -> list[int]:
     if any(number < 1 for number in found):
         raise CallerError(f"Lengths are whole numbers with commas between, not {text!r}.")
     return found
+
+
+def shares(text: str | None) -> list[float]:
+    """Shares, 0 to 1, of numbers in per cent with commas between; none without a text.
+
+    Raises:
+        CallerError: one of them is no number from 0 to 100.
+    """
+    try:
+        found = [float(one) / 100 for one in (text or "").split(",") if one.strip()]
+    except ValueError:
+        found = [-1.0]
+    if not all(0 <= share <= 1 for share in found):
+        raise CallerError(f"Depths are numbers from 0 to 100 with commas between, not {text!r}.")
+    return found

@@ -1,4 +1,5 @@
-"""Commands that measure: `sample`, `arms`, `recipe`, `citations`; the papers' are in `suites`."""
+"""Commands that measure: `sample`, `arms`, `recipe`, `guard`, `citations`; the papers' are in
+`suites`."""
 
 from __future__ import annotations
 
@@ -222,6 +223,64 @@ def recipe_command(
         print_json(result)
     else:
         click.echo(recipe.table(result))
+
+
+@bench_command.command("guard")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--others",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Documents (JSON lines) with gold evidence, for harm to reading.",
+)
+@click.option("--documents", default=4, show_default=True, help="So many of FILE are lifted.")
+@click.option("--skip", default=0, show_default=True, help="Shorter ones to leave out before them.")
+@click.option("--questions", default=20, show_default=True, help="Most questions a document.")
+@click.option("--least-words", default=1900, show_default=True, help="Shorter ones are not lifted.")
+@click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
+@recipe_options
+@json_option
+@reports_errors
+def guard_command(
+    file: Path,
+    others: Path,
+    documents: int,
+    skip: int,
+    questions: int,
+    least_words: int,
+    context: int,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    model: str | None,
+    start: str | None,
+    as_json: bool,
+) -> None:
+    """How much harm the guard's probe may show, by what is really gained and lost.
+
+    The documents of FILE are lifted without a guard and looked at with the adapter at every
+    strength.
+    """
+    from lift_app.bench import guard
+    from lift_app.bench.documents import read_documents, some_questions
+
+    line = StatusLine()
+    long = read_documents(file, least_words=least_words)
+    long.sort(key=lambda document: len(document.text.split()))
+    with Reader(bench_settings(model, start, context)) as reader:
+        result = guard.run(
+            reader,
+            [some_questions(d, questions, seed=0) for d in long[skip : skip + documents]],
+            read_documents(others),
+            recipe=recipe or reader.settings.recipe,
+            values=changed_values(changes),
+            suite=_suite(file),
+            progress=line.show,
+        )
+    line.end()
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(guard.table(result))
 
 
 @bench_command.command("citations")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lift_app.cli.bench_settings import bench_settings, whole_numbers
+from lift_app.cli.bench_settings import bench_settings, shares, whole_numbers
 from lift_app.cli.lifts import changed_values, recipe_options
 from lift_app.cli.output import (
     StatusLine,
@@ -125,6 +125,7 @@ def table_command(number: int, as_json: bool) -> None:
 @click.argument("number", type=click.IntRange(3, 4))
 @click.option("--data", type=click.Path(path_type=Path), help="Essays and needles.json (figure 4).")
 @click.option("--lengths", help="Tokens of the inputs, commas between.")
+@click.option("--depths", help="Of the needles, in per cent, commas between (figure 4).")
 @click.option("--context", type=int, help="Tokens of head and tail; the setting by default.")
 @click.option(
     "--out",
@@ -144,6 +145,7 @@ def figure_command(
     number: int,
     data: Path | None,
     lengths: str | None,
+    depths: str | None,
     context: int | None,
     out: Path,
     schedules: bool,
@@ -166,6 +168,7 @@ def figure_command(
 
     close_on_sigterm()
     line = StatusLine()
+    places = shares(depths)
     if number == 3 and (schedules or shape or count):
         settings = bench_settings(model, start, context)
         chosen = resolve_recipe(
@@ -198,7 +201,7 @@ def figure_command(
                 reader,
                 niah.folder_of(data),
                 lengths=whole_numbers(lengths) or niah.LENGTHS,
-                depths=niah.DEPTHS,
+                depths=places or niah.DEPTHS,
                 count=token_counter(reader, line.show),
                 **plan,
             )

@@ -18,11 +18,10 @@ from torch import Tensor
 from lift_app.engine.desk import Desk
 from lift_app.errors import LiftError
 from lift_app.library import Job, effects, folders
-from lift_app.lifting.auxiliary import TaskRows
+from lift_app.lifting.auxiliary import TaskRows, general_beside
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from lift_app.lifting.estimate import remember_speed
 from lift_app.lifting.framing import prefix_tokens
-from lift_app.lifting.general import general_rows
 from lift_app.lifting.guard import Guard
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
@@ -197,12 +196,11 @@ class LiftJob:
         """What the next step puts before the model beside its segments."""
         assert self.trainer is not None
         recipe, step, group = self.trainer.recipe, self.trainer.step_done, self._group()
+        beside = general_beside(self._host.base, recipe, step)
         tasks = self._tasks.groups[group] if self._tasks and group is not None else ()
-        rows = self._writer.rows(tasks) if tasks and self._writer else TaskRows()
-        if recipe.general_weight:
-            general = general_rows(self._host.base, recipe.seed, step)
-            rows = replace(rows, general=tuple(general))
-        return rows
+        if not (tasks and self._writer):
+            return beside
+        return replace(self._writer.rows(tasks), general=beside.general)
 
     def _group(self) -> int | None:
         """Number of the group of tasks of the next step, if it has one."""

@@ -2,7 +2,7 @@
 
 Owns the SQL of the schema and nothing else. `MIGRATIONS` is only ever appended to; the position
 of a migration is the version that it leads to, kept in the file's `user_version`, so that opening
-an up-to-date file needs one PRAGMA and no import of sqlite-utils.
+an up-to-date file needs a look at its version and its seal, and no import of sqlite-utils.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from lift_app.lifting.distillation import divergence, teach
+from lift_app.lifting.general import general_rows
 from lift_app.lifting.packing import Packed, Row, pack, packed_logits
 from lift_app.lifting.recipe import Recipe
+from lift_app.models.base_model import BaseModel
 from lift_app.models.lora import AdapterHost
 
 
@@ -34,6 +36,13 @@ class TaskRows:
 
 
 NOTHING_BESIDE = TaskRows()
+
+
+def general_beside(base: BaseModel, recipe: Recipe, step: int) -> TaskRows:
+    """What a step has beside its segments where no tasks are: the recipe's general prompts."""
+    if not recipe.general_weight:
+        return NOTHING_BESIDE
+    return TaskRows(general=tuple(general_rows(base, recipe.seed, step)))
 
 
 def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:

@@ -15,16 +15,14 @@ from typing import Any
 import torch
 
 from lift_app.errors import LiftError
-from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
+from lift_app.lifting.auxiliary import general_beside
 from lift_app.lifting.estimate import Calibration, is_measured, remember_speed
 from lift_app.lifting.framing import excerpt_prefix
-from lift_app.lifting.general import general_rows
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.room import is_out_of_memory, release
 from lift_app.lifting.segments import Segment
 from lift_app.lifting.trainer import Trainer
-from lift_app.models.base_model import BaseModel
 from lift_app.models.lora import AdapterHost
 from lift_app.models.peak import forget_peak, peak_bytes
 
@@ -66,7 +64,7 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         trainer = Trainer(host, SLOT, ids, segments, once, prefix)
         timed = []
         while not trainer.finished:
-            timed.append(trainer.step(_beside(base, recipe, trainer.step_done)))
+            timed.append(trainer.step(general_beside(base, recipe, trainer.step_done)))
             yield
         del timed[0]
         memory = Memory(host, SLOT, ids, segments, prefix)
@@ -94,10 +92,3 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         memory_gb=memory_gb,
         short=True,
     )
-
-
-def _beside(base: BaseModel, recipe: Recipe, step: int) -> TaskRows:
-    """What a lift by the recipe has beside its segments in a step, but for tasks."""
-    if not recipe.general_weight:
-        return NOTHING_BESIDE
-    return TaskRows(general=tuple(general_rows(base, recipe.seed, step)))

@@ -65,15 +65,18 @@ class Guard:
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes with the last."""
-        tried = self.verdicts[-1].strength if self.verdicts else STRENGTHS[0]
-        # From one above the last on, to save time; a lift that did harm at any begins at the top.
-        start = max(0, STRENGTHS.index(tried) - 1) if tried else 0
-        for strength in STRENGTHS[start:]:
-            found = self._probe.measure(self._slot, strength)
+        verdict = Verdict(step, STRENGTHS[-1], 0.0, 0.0)
+        first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
+        while first < last:
+            middle = (first + last) // 2
+            found = self._probe.measure(self._slot, STRENGTHS[middle])
             if found.harm <= HARM:
-                break
+                verdict = Verdict(step, STRENGTHS[middle], found.harm, found.memory)
+                last = middle
+            else:
+                first = middle + 1
             yield
-        self.verdicts.append(Verdict(step, strength, found.harm, found.memory))
+        self.verdicts.append(verdict)
 
     @property
     def best(self) -> Verdict | None:

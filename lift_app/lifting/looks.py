@@ -8,8 +8,8 @@ STEPS_APART = 24
 """Fewest steps between two looks, so that a short lift does not spend its time on them."""
 TOKENS = 6_500
 """About what a probe reads at one strength."""
-STRENGTHS_TRIED = 2
-"""Guess: strengths that a look tries."""
+STRENGTHS_TRIED = 2.5
+"""Strengths that a look tries, two or three."""
 
 
 def looks_of(steps: int) -> int:
@@ -19,4 +19,4 @@ def looks_of(steps: int) -> int:
 
 def tokens_read(steps: int) -> int:
     """About how many tokens the guard of such a lift reads, once without the adapter."""
-    return TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps))
+    return round(TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps)))

@@ -8,7 +8,8 @@ in the child process, because pdfium may abort.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -16,6 +17,10 @@ import pypdfium2.raw as pdfium_c
 
 from lift_app.reading.hidden import is_white
 
+_TURNED = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+"""Letters that run to the left: pdfium turns their lines around, with all that is in them."""
 _CLEAR = 16
 """Opacity, 0 to 255, under which letters cannot be seen."""
 
@@ -44,24 +49,29 @@ class Ink:
             for found, kind in zip(objects, kinds, strict=True)
         )
 
-    def unseen(self, text: str, where: Iterable[int], places: Callable[[int], int]) -> str:
+    def unseen(self, text: str, where: range, places: Callable[[int], int]) -> str:
         """The characters of a range of the page's text that cannot be seen.
 
         Args:
             text: the page's.
-            where: indices of it.
+            where: indices of it, one after the other.
             places: gives pdfium's place of such an index.
         """
-        if not self._doubtful:
+        if not self._doubtful or not where:
             return ""
-        return "".join(text[at] for at in where if self._is_unseen(places(at)))
+        first, last = self._object(places(where[0])), self._object(places(where[-1]))
+        # What one command draws stands together, and looks alike.
+        together = first and _address(first) == _address(last)
+        if len(where) == 1 or (together and not _TURNED.search(text, where[0], where[-1] + 1)):
+            unseen = bool(first) and self._leaves_none(first)
+            return text[where[0] : where[-1] + 1] if unseen else ""
+        middle = len(where) // 2
+        return self.unseen(text, where[:middle], places) + self.unseen(text, where[middle:], places)
 
-    def _is_unseen(self, place: int) -> bool:
+    def _object(self, place: int) -> Any:
+        """What draws the character at a place; nothing for one that pdfium adds, as a space."""
         index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(self._textpage, place)
-        if index < 0:
-            return False
-        found = pdfium_c.FPDFText_GetTextObject(self._textpage, index)
-        return bool(found) and self._leaves_none(found)
+        return pdfium_c.FPDFText_GetTextObject(self._textpage, index) if index >= 0 else None
 
     def _leaves_none(self, found: Any) -> bool:
         mode = pdfium_c.FPDFTextObj_GetTextRenderMode(found)
@@ -72,3 +82,7 @@ class Ink:
         red, green, blue, alpha = (part.value for part in self._colour)
         filled = mode != pdfium_c.FPDF_TEXTRENDERMODE_STROKE
         return filled and (alpha < _CLEAR or is_white(red, green, blue))
+
+
+def _address(found: Any) -> int | None:
+    return ctypes.cast(found, ctypes.c_void_p).value

@@ -20,6 +20,7 @@ from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 from lift_app.ui import api, security, uploads, words
+from lift_app.ui.belongings import MOST_OPEN
 from lift_app.ui.door import Door
 from lift_app.ui.doorkeeper import keeper
 from lift_app.ui.finder import finder_html
@@ -55,7 +56,7 @@ INTERNAL: dict[str, Any] = {
     "concurrency_limit": None,
 }
 """Events of the page itself: not part of the API, no spinner, no waiting for another window."""
-MOST_WINDOWS = 128
+MOST_WINDOWS = MOST_OPEN + 16
 """Windows that Gradio remembers, at half a MB each and more with a long chat; then it forgets those
 unused for longest. Its own limit is 10,000, and a window that was closed counts until then. A few
 more than a doorkeeper keeps open: who is to lose one is better known there."""

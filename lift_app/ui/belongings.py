@@ -12,15 +12,14 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
-MOST_WINDOWS = 20_000
-MOST_FILES = 20_000
+MOST_KNOWN = 20_000
+"""Names of windows, of files and of events that are remembered, of each."""
 MOST_OPEN = 112
 """Windows that are kept open, of all visitors."""
 OPEN_EACH = 24
 """Windows of one visitor that are kept open, calls of verbs that were not heard yet among them."""
 MOST_UNHEARD = 50
 """Events of a window that nobody has listened to; Gradio keeps what they say until then."""
-MOST_EVENTS = 20_000
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{0,64}")
 """Of a window. Gradio puts such names together with others, and keeps them for long."""
@@ -41,7 +40,7 @@ class Windows:
             known = self._owners.get(window)
             if known is None and owner is not None:
                 self._owners[window] = known = owner
-                while len(self._owners) > MOST_WINDOWS:
+                while len(self._owners) > MOST_KNOWN:
                     self._owners.popitem(last=False)
             return known is None or known == owner
 
@@ -95,7 +94,7 @@ class Unheard:
         with self._lock:
             self._counts[window] += 1
             self._windows[event] = window
-            while len(self._windows) > MOST_EVENTS:
+            while len(self._windows) > MOST_KNOWN:
                 self._counts.pop(self._windows.popitem(last=False)[1], None)
 
     def heard(self, name: str) -> None:
@@ -121,7 +120,7 @@ class Files:
         with self._lock:
             for path in paths:
                 self._owners[path] = self._owners.pop(path, set()) | {owner}
-                while len(self._owners) > MOST_FILES:
+                while len(self._owners) > MOST_KNOWN:
                     self._owners.popitem(last=False)
 
     def belongs(self, path: str, owner: str) -> bool:

@@ -221,11 +221,13 @@ class Doorkeeper:
     async def _use(self, scope: Scope, window: str, owner: str) -> None:
         """A window does something; for it, others may have to be closed."""
         for name in self._open_windows.used(window, owner):
-            self._unheard.heard(name)
-            await forget(scope.get("app"), name)
+            await self._forget(scope, name)
 
     async def _close(self, scope: Scope, window: str, owner: str) -> None:
         self._open_windows.closed(window, owner)
+        await self._forget(scope, window)
+
+    async def _forget(self, scope: Scope, window: str) -> None:
         self._unheard.heard(window)
         await forget(scope.get("app"), window)
 

@@ -179,10 +179,10 @@ def test_figure_4_is_measured_and_drawn(tmp_path: Path, tiny_settings: Settings)
     (tmp_path / "essay.txt").write_text("This is a line of a long essay. " * 20)
     command = ["bench", "figure", "4", "--model", tiny_settings.model, "--lengths", "150"]
     command += ["--data", str(tmp_path), "--context", "64", "--out", str(tmp_path), *RECIPE]
-    done = CliRunner().invoke(main, command)
+    done = CliRunner().invoke(main, [*command, "--depths", "0, 50,100"])
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "figure-4.json").read_text())
-    assert len(result["cells"]) == 4 * 6
+    assert [c["depth"] for c in result["cells"] if c["arm"] == "ICL"] == [0, 0.5, 1]
     assert [c["true_depth"] for c in result["cells"] if c["arm"] == "ICL"] == sorted(
         c["true_depth"] for c in result["cells"] if c["arm"] == "ICL"
     )
@@ -195,6 +195,9 @@ def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (done.exit_code, "--data DIR" in done.output) == (2, True)
     done = CliRunner().invoke(main, ["bench", "figure", "3", "--lengths", "1k"])
     assert (done.exit_code, "whole numbers" in done.output) == (2, True)
+    for wrong in ("half", "101", "nan"):
+        done = CliRunner().invoke(main, ["bench", "figure", "4", "--depths", wrong])
+        assert (done.exit_code, "from 0 to 100" in done.output) == (2, True)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CallerError, match=r"pip install 'lift-reader\[bench\]'"):
         drawing.save({}, "figure-3", tmp_path, drawing.draw_cost)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lift_app.bench import harm, recipe
+from lift_app.bench import guard, harm, recipe
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.errors import CallerError
+from lift_app.lifting.guard import STRENGTHS
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -107,3 +109,34 @@ def test_prompts_that_begin_alike_are_read_at_once_with_the_same_result(
             for of in (prompts, [replace(p, of=str(n)) for n, p in enumerate(prompts)])
         )
         assert at_once.result() == pytest.approx(alone.result(), rel=1e-4)
+
+
+def test_the_guards_bench_weighs_what_a_probe_shows(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(tiny_settings, home=tmp_path / "bench", context_tokens=48)
+    said: list[str] = []
+
+    def measure() -> dict[str, Any]:
+        with Reader(settings) as reader:
+            return guard.run(
+                reader,
+                [document(0), document(1)],
+                [document(2)],
+                recipe="quick",
+                values={"segment_length": 64, "stride": 64, "learning_rate": 0.05},
+                suite="days",
+                progress=said.append,
+            )
+
+    result = measure()
+    strongest, nothing = result["strengths"][0], result["strengths"][-1]
+    assert (strongest["strength"], nothing["strength"]) == (STRENGTHS[0], 0)
+    # Strength 0 is the base itself.
+    assert nothing["probe"] == nothing["gain"]["difference"] == nothing["harm"]["share"] == 0
+    assert strongest["probe"] != 0
+    assert strongest["harm"]["share"] != 0
+    strengths = [row["strength"] for row in result["allowed"]]
+    assert strengths == sorted(strengths)  # more that is allowed is never less strength
+    assert "| at most 0.5 % allowed |" in guard.table(result)
+    assert measure() == result  # from what was kept

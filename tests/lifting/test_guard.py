@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lift_app.lifting.guard import HARM, PATIENCE, STRENGTHS, Guard, Verdict
-from lift_app.lifting.looks import LOOKS, TOKENS
+from lift_app.lifting.looks import LOOKS, STRENGTHS_TRIED, TOKENS
 from lift_app.lifting.probe import MOST_EXTRACTS, Measured, Probe, held_out
 from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import Extract
@@ -30,8 +30,10 @@ class FakeProbe:
     def __init__(self, harmless: list[float], memory: list[float]) -> None:
         self.harmless, self.memory = harmless, memory
         self.look = 0
+        self.measured = 0
 
     def measure(self, slot: str, strength: float = 1.0) -> Measured:
+        self.measured += 1
         return Measured(strength - self.harmless[self.look], self.memory[self.look])
 
 
@@ -59,6 +61,14 @@ def test_the_highest_strength_without_harm_is_chosen() -> None:
         assert guard.best is not None
         assert guard.best.strength == least
         assert guard.best.harm <= HARM
+
+
+def test_a_look_tries_two_or_three_strengths() -> None:
+    """Each costs as much as some steps, and an estimate counts on it."""
+    for least in STRENGTHS:
+        probe = FakeProbe([least], [-1.0])
+        list(Guard(probe, "lift", steps=24).look(24))  # type: ignore[arg-type]
+        assert abs(probe.measured - STRENGTHS_TRIED) <= 0.5
 
 
 def test_the_best_state_is_kept_and_a_lift_that_gets_no_better_is_stopped() -> None:

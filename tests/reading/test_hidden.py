@@ -69,6 +69,7 @@ PICTURE = b"q 600 0 0 700 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G /F /AHx ID 00FF00FF>
 UNSEEN = {
     "white after black": b"BT /F1 11 Tf 72 600 Td (See ) Tj 1 1 1 rg (%s) Tj ET",
     "neither filled nor outlined": b"BT /F1 11 Tf 3 Tr 72 600 Td (%s) Tj ET",
+    "white within black": b"BT /F1 11 Tf 72 600 Td (See ) Tj 1 g (%s) Tj 0 g ( and so.) Tj ET",
     "black after white": b"BT /F1 11 Tf 72 600 Td 1 g (%s) Tj 0 g ( and so on.) Tj ET",
 }
 

@@ -173,6 +173,7 @@ def test_any_flipped_byte_of_the_index_is_harmless_or_told(
             told += 1
         for name in ("library.db-wal", "library.db-shm", "library.db-damaged"):
             (settings.home / name).unlink(missing_ok=True)
+    assert 0 < told < flipped
     tell(flipped_indexes=flipped, told=told, crashes=0)
 
 

@@ -71,3 +71,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterat
     command = [sys.executable, str(HERE / "shared_server.py"), str(home), str(tiny_model), "plain"]
     with running(command, {"GRADIO_TEMP_DIR": str(home / "uploads")}) as server:
         yield server
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages that a reader would see."""
+    seen: list[str] = []
+    monkeypatch.setattr("gradio.Warning", lambda text, **_: seen.append(text))
+    monkeypatch.setattr("gradio.Info", lambda text, **_: seen.append(text))
+    return seen

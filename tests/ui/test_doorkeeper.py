@@ -119,7 +119,7 @@ def test_files_belong_to_all_who_sent_them(monkeypatch: pytest.MonkeyPatch) -> N
     files.sent(["a"], "two")
     assert files.belongs("a", "one") and files.belongs("a", "two")
     assert files.belongs("b", "one") and not files.belongs("b", "two")
-    monkeypatch.setattr(belongings, "MOST_FILES", 2)
+    monkeypatch.setattr(belongings, "MOST_KNOWN", 2)
     files.sent(["c"], "two")
     assert not files.belongs("b", "one") and files.belongs("a", "one")  # the oldest is forgotten
 
@@ -272,7 +272,7 @@ def test_a_window_that_nobody_listens_to_asks_for_so_much(
     assert unheard.is_full("w")
     unheard.heard("e1")  # an event of the window is listened to, as programs do
     assert not unheard.is_full("w")
-    monkeypatch.setattr(belongings, "MOST_EVENTS", 1)
+    monkeypatch.setattr(belongings, "MOST_KNOWN", 1)
     unheard.asked("e3", "v")
     unheard.asked("e4", "v")
     assert not unheard.is_full("v")  # the oldest is forgotten, with its count

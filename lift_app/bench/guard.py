@@ -1,0 +1,225 @@
+"""The guard's bench: how much harm a probe may show before a strength is refused.
+
+Every document is lifted without a guard. At each strength the probe says what harm it sees, and
+questions say what is really gained and lost: those to the document, and those to other documents,
+which neither the probe nor a lift has seen. So `guard.HARM` is chosen by what a reader would feel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from lift_app.answering.question import Question
+from lift_app.bench import arms
+from lift_app.bench.documents import BenchDocument
+from lift_app.bench.harm import Harm, Prompt, harms, reading_prompts, surprises
+from lift_app.bench.intervals import paired
+from lift_app.bench.machine import describe_machine
+from lift_app.bench.recipe import READING
+from lift_app.bench.runs.kept import Kept, digest
+from lift_app.lifting.guard import STRENGTHS
+from lift_app.models.catalogue import split_start
+from lift_app.reader import Reader
+
+ALLOWED = (0.0, 0.0025, 0.005, 0.01, 0.02)
+"""Harms on the probe that are tried, as shares of the base's NLL."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one document's adapter does at one strength."""
+
+    probe: float
+    """Harm on the probe."""
+    plain: list[float]
+    """NLL of the gold answers, head and tail in the context."""
+    evidence: list[float]
+    """The same with passages."""
+    others: list[float]
+    """NLL of the answers to the questions about other documents."""
+
+
+def run(
+    reader: Reader,
+    documents: Sequence[BenchDocument],
+    others: Sequence[BenchDocument],
+    *,
+    recipe: str,
+    values: Mapping[str, Any],
+    suite: str,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Lift the documents without a guard, and look at every strength.
+
+    What was measured is kept in the home, so that the same command goes on after an interruption.
+
+    Args:
+        reader: with a home of the bench's own.
+        documents: what is lifted and asked; none of those that a claim is made on.
+        others: documents that are not lifted, with gold evidence.
+        recipe: of the lifts.
+        values: fields of it to change.
+        suite: name of the questions.
+        progress: told what is being done.
+
+    Returns:
+        `suite`, `documents`, `questions`, `prompts`, `strengths` and `allowed` (rows with "probe",
+        the mean harm it shows, or "allowed", the most it may show; "strength", a mean; "gain" and
+        "evidence", differences to the base; "harm"), `run`.
+    """
+    prompts = reading_prompts(others, READING)
+    stands = split_start(reader.settings.model)[1] is not None
+    arm = arms.ARMS[(arms.SFT if stands else "") + "LIFT+ICL"]
+    plan = arms.Plan((arm,), recipe, {**values, "guard": False}, {}, write=False)
+    kept = Kept(reader.settings.home / "guard.jsonl")
+    found: list[dict[float, _Found]] = []
+    for document in documents:
+        key, _ = arms.lift_document(reader, document, arm, plan, progress)
+        found.append({})
+        for strength in STRENGTHS:
+            progress(f"{document.title}: strength {strength:g}")
+            of = digest(
+                [key, strength, reader.settings.context_tokens, reader.settings.evidence_tokens]
+                + [[q.question, q.told] for q in document.questions]
+                + [[prompt.messages, prompt.answer] for prompt in prompts]
+            )
+            if (known := kept.get(of)) is None:
+                known = asdict(_look(reader, document, key, strength, prompts))
+                kept.put(of, known)
+            found[-1][strength] = _Found(**known)
+    table = _Table(documents, prompts, found)
+    return {
+        "suite": suite,
+        "documents": len(documents),
+        "questions": sum(len(document.questions) for document in documents),
+        "prompts": len(prompts),
+        "strengths": [
+            {"probe": round(fmean(of[strength].probe for of in found), 4)}
+            | table.row([strength] * len(found))
+            for strength in STRENGTHS
+        ],
+        "allowed": [
+            {"allowed": allowed} | table.row([_highest(of, allowed) for of in found])
+            for allowed in ALLOWED
+        ],
+        "run": describe_machine(reader),
+    }
+
+
+def _look(
+    reader: Reader, document: BenchDocument, key: str, strength: float, prompts: Sequence[Prompt]
+) -> _Found:
+    from lift_app.answering.scoring import score
+    from lift_app.lifting.probe import Probe
+    from lift_app.lifting.tasks import extracts_of
+
+    engine = reader.engine()
+    row = reader.library.books.get(arms.add_document(reader, document))
+    extracts = extracts_of(reader.library.books.load(row.id))
+    told = [asked.told for asked in document.questions]
+
+    def turn(host: Any) -> _Found:
+        slot = engine.slot_for(host, key)
+        assert slot is not None
+        plain, evidence = (
+            score(
+                reader.library,
+                host,
+                row,
+                [
+                    Question(asked.question, "LIFT+ICL", evidence=passages, strength=strength)
+                    for asked in document.questions
+                ],
+                told,
+                slot=slot,
+                write=False,
+            )
+            for passages in (False, True)
+        )
+        with host.active(slot, strength):
+            others = surprises(host, prompts)
+        probe = Probe(host, document.title, extracts, 0).measure(slot, strength)
+        return _Found(
+            round(probe.harm, 5), [s.nll for s in plain], [s.nll for s in evidence], others
+        )
+
+    return engine.submit(turn, model=reader.settings.model).result()
+
+
+def _highest(found: Mapping[float, _Found], allowed: float) -> float:
+    """The highest strength at which the probe shows no more harm than is allowed."""
+    return next(strength for strength in STRENGTHS if found[strength].probe <= allowed)
+
+
+class _Table:
+    """Differences to the base, which is strength 0, with a strength for each document."""
+
+    def __init__(
+        self,
+        documents: Sequence[BenchDocument],
+        prompts: Sequence[Prompt],
+        found: Sequence[Mapping[float, _Found]],
+    ) -> None:
+        self._clusters = [document.id for document in documents for _ in document.questions]
+        self._prompts = prompts
+        self._found = found
+
+    def row(self, strengths: Sequence[float]) -> dict[str, Any]:
+        with_adapter = [of[s] for of, s in zip(self._found, strengths, strict=True)]
+        base = [of[0.0] for of in self._found]
+        return {
+            "strength": round(fmean(strengths), 3),
+            "gain": self._pair([of.plain for of in with_adapter], [of.plain for of in base]),
+            "evidence": self._pair(
+                [of.evidence for of in with_adapter], [of.evidence for of in base]
+            ),
+            "harm": self._harm(with_adapter, base[0]).to_json(),
+        }
+
+    def _pair(self, left: Sequence[list[float]], right: Sequence[list[float]]) -> dict[str, Any]:
+        return paired(
+            "with",
+            [value for values in left for value in values],
+            "without",
+            [value for values in right for value in values],
+            metric="nll",
+            clusters=self._clusters,
+        ).to_json()
+
+    def _harm(self, adapted: Sequence[_Found], base: _Found) -> Harm:
+        return harms(self._prompts, base.others, [of.others for of in adapted])[0]
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown."""
+    lines = [
+        "| | strength | LIFT+ICL − ICL | with evidence | harm to reading |",
+        "|---|---|---|---|---|",
+    ]
+    for row in result["strengths"]:
+        lines.append(f"| the probe shows {100 * row['probe']:+.2f} % |" + _cells(row))
+    for row in result["allowed"]:
+        lines.append(f"| at most {100 * row['allowed']:g} % allowed |" + _cells(row))
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{result['documents']} documents, {result['questions']} questions; "
+            f"{result['prompts']} questions to other documents. {result['run']['sentence']}",
+        ]
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> str:
+    harm = row["harm"]
+    pairs = " | ".join(
+        f"{pair['difference']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
+        for pair in (row["gain"], row["evidence"])
+    )
+    return (
+        f" {row['strength']:g} | {pairs} | {100 * harm['share']:+.2f} % "
+        f"[{100 * harm['low']:+.2f}, {100 * harm['high']:+.2f}] |"
+    )
