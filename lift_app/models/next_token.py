@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-CHUNK_BYTES = 16 * 1024**2
-"""Memory of a chunk's logits in float32: what a CPU keeps near at hand; more on a GPU."""
+CHUNK_BYTES = 64 * 1024**2
+"""Memory of a chunk's logits in float32; more on a GPU. On a CPU a segment of the standard recipe
+fits, so that a step reads through the output layer once."""
 GPU_CHUNK_BYTES = 512 * 1024**2
 
 _bare: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
