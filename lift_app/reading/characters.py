@@ -14,7 +14,9 @@ _SPACES = re.compile(r"[\t\x1f\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 # Selectors choose the form of the letter before them. One is honest; a row of them, or one that
 # follows nothing, can only spell what nobody sees.
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
-EXCESS_SELECTORS = re.compile(rf"(?:(?<=[{_SELECTORS}])|(?<![^\s]))[{_SELECTORS}]+")
+EXCESS_SELECTORS = re.compile(  # what is looked for comes first, or every letter is looked behind
+    rf"[{_SELECTORS}](?:(?<=[{_SELECTORS}]{{2}})|(?<![^\s][{_SELECTORS}]))[{_SELECTORS}]*"
+)
 # Zero-width spaces and joiners, direction overrides (which can make a quote read differently from
 # what it is), the tags of Unicode (ASCII that no font shows), fillers that look like a space and
 # count as a letter. ZWJ and ZWNJ stay: Persian and the scripts of India need them.
