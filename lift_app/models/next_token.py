@@ -116,13 +116,11 @@ class _Losses(torch.autograd.Function):
         chunk = max(1, most // (4 * len(weight)))
         losses, gradients = [], []
         for part, wanted in zip(hidden.split(chunk), targets.split(chunk), strict=True):
-            logits = functional.linear(part, weight).float()
-            total = logits.logsumexp(dim=-1, keepdim=True)
+            chances = torch.log_softmax(functional.linear(part, weight).float(), dim=-1)
             chosen = wanted[:, None]
-            losses.append((total - logits.gather(1, chosen)).squeeze(1))
+            losses.append(-chances.gather(1, chosen).squeeze(1))
             # The gradient of a loss by its logits: chances, less one where the target is.
-            chances = logits.sub_(total).exp_()
-            chances.scatter_add_(1, chosen, torch.full_like(total, -1.0))
+            chances.exp_().scatter_add_(1, chosen, torch.full_like(chosen, -1.0, dtype=torch.float))
             gradients.append(chances.to(weight.dtype) @ weight)
         ctx.save_for_backward(torch.cat(gradients))
         return torch.cat(losses)
