@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,16 @@ def test_every_way_in_has_the_limits_and_the_warning(
     assert reader.settings is settings and settings.shared is shared
     assert (settings.read_seconds == READ_SECONDS) is shared
     assert ("shelf of their own" if shared else "there is one shelf") in said
+
+
+def test_gradio_is_imported_without_writing_stubs() -> None:
+    """Half of the wait for the first page, for files that only editors read."""
+    watch = (
+        "import inspect, sys\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda name, of: name == 'open' and opened.append(str(of[0])))\n"
+        "import lift_app.ui.app, gradio\n"
+        "assert not [path for path in opened if path.endswith('.pyi')]\n"
+        "assert inspect.getfile(gradio.Textbox).endswith('textbox.py')\n"
+    )
+    subprocess.run([sys.executable, "-c", watch], check=True, timeout=120)
