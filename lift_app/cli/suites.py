@@ -18,6 +18,7 @@ from lift_app.cli.output import (
     print_json,
     reports_errors,
 )
+from lift_app.errors import CallerError
 from lift_app.lifting.recipe import resolve_recipe
 from lift_app.reader import Reader
 
@@ -234,8 +235,8 @@ def check_command(
 ) -> None:
     """How much segments must overlap, what synthetic questions bring, domains never seen.
 
-    overlap: tales (fairytaleqa) and articles (longbench). questions: tales. domains: every suite
-    that is in the folder.
+    overlap: tales (fairytaleqa) and articles (longbench). questions: tales, without --recipe and
+    --set. domains: every suite that is in the folder.
     """
     from lift_app.bench.checks import domains, overlap
     from lift_app.bench.checks import questions as written
@@ -244,6 +245,10 @@ def check_command(
     close_on_sigterm()
     line = StatusLine()
     settings = bench_settings(model, start, context)
+    if name == "questions" and (recipe or changes):
+        raise CallerError(
+            "Each kind of question is learned in the same few steps: leave out --recipe and --set."
+        )
     most = questions or None
     plan: dict[str, Any] = {
         "recipe": recipe or settings.recipe,

@@ -46,8 +46,10 @@ def data(tmp_path: Path) -> Path:
 
 def check(name: str, data: Path, settings: Settings, *more: str) -> dict[str, Any]:
     command = ["bench", "check", name, "--data", str(data), "--limit", "1", "--context", "64"]
-    command += ["--model", settings.model, "--json", "--set=segment_length=64", "--set=rank=2"]
-    done = CliRunner().invoke(main, [*command, *more])
+    command += ["--model", settings.model, "--json", *more]
+    if name != "questions":  # which learns in a few steps of its own
+        command += ["--set=segment_length=64", "--set=rank=2"]
+    done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
     assert "|---|" in done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -119,3 +121,10 @@ def test_domains_have_short_and_long_contexts(data: Path, tiny_settings: Setting
     assert rows["tales"]["seen"] and not rows["encyclopaedia"]["seen"]
     assert rows["novels"]["why"] == "its suite is not in the folder"
     assert "code" in rows["code"]["why"]
+
+
+def test_a_recipe_is_not_taken_for_questions_and_left_aside(data: Path) -> None:
+    done = CliRunner().invoke(
+        main, ["bench", "check", "questions", "--data", str(data), "--recipe", "quick"]
+    )
+    assert (done.exit_code, "leave out --recipe" in done.output) == (2, True)
