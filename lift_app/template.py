@@ -52,7 +52,7 @@ EXAMPLES = (
         "Because the bridge was closed.",
     ),
 )
-"""Question, passage, answer: what a small model needs to see in order to answer shortly.
+"""Question, passage, answer: what a small model needs to see in order to answer briefly.
 
 SmolLM2-135M-Instruct, 10 development questions of the sample book with two pieces of evidence:
 mean NLL of the gold answer 1.96 without these two turns and 1.34 with them, token F1 0.23 and

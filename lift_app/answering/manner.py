@@ -1,7 +1,7 @@
 """Manner: how a model is asked and how far it is trusted, by whether it has learned to read.
 
 A base as it comes is shown how to answer, gets few passages, and is held to the book by its words
-alone. A start (pre-LIFT SFT) has learned to answer shortly, to find its way in more passages and to
+alone. A start (pre-LIFT SFT) has learned to answer briefly, to find its way in more passages and to
 decline by itself, so the look-up needs to refuse less and its answers say more about where they
 come from. The figures behind both are in docs/answering.md.
 """

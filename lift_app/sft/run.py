@@ -217,7 +217,7 @@ def model_card(name: str, card: dict[str, Any]) -> str:
         f"# Start: {name}",
         "",
         f"A LoRA (rank {recipe['rank']}, all linear layers) for {card['base']}, trained by "
-        "`lift sft` (pre-LIFT SFT). It teaches the base to answer shortly from passages, to say "
+        "`lift sft` (pre-LIFT SFT). It teaches the base to answer briefly from passages, to say "
         "when they hold no answer, and to ask about them. LIFT Reader lays it into the weights "
         "when the model is loaded. It knows nothing of any reader's book.",
         "",

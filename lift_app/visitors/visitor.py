@@ -92,7 +92,7 @@ class Visitor(Reader):
         if len(question) > LONGEST_QUESTION:
             raise limit(
                 f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are read. "
-                "Ask more shortly."
+                "Make it shorter."
             )
         with self._house.asking(self.library.owner):
             yield from super().ask_stream(book, question, **arguments)
