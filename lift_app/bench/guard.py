@@ -7,8 +7,10 @@ which neither the probe nor a lift has seen. So `guard.HARM` is chosen by what a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import resources
 from statistics import fmean
 from typing import Any
 
@@ -75,6 +77,8 @@ def run(
     arm = arms.ARMS[(arms.SFT if stands else "") + "LIFT+ICL"]
     plan = arms.Plan((arm,), recipe, {**values, "guard": False}, {}, write=False)
     kept = Kept(reader.settings.home / "guard.jsonl")
+    probe = resources.files("lift_app.lifting").joinpath("probe.json").read_bytes()
+    probed = hashlib.sha256(probe).hexdigest()
     found: list[dict[float, _Found]] = []
     for document in documents:
         key, _ = arms.lift_document(reader, document, arm, plan, progress)
@@ -82,7 +86,8 @@ def run(
         for strength in STRENGTHS:
             progress(f"{document.title}: strength {strength:g}")
             of = digest(
-                [key, strength, reader.settings.context_tokens, reader.settings.evidence_tokens]
+                [key, strength, probed]
+                + [reader.settings.context_tokens, reader.settings.evidence_tokens]
                 + [[q.question, q.told] for q in document.questions]
                 + [[prompt.messages, prompt.answer] for prompt in prompts]
             )

@@ -115,8 +115,10 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
     left.set(xlabel="tokens of the book", ylabel="CPU seconds")
     if result["slope"]:
         left.set_title(f"time: slope {result['slope']:.2f}")
-    right.semilogx(tokens, [row["peak_memory_gb"] for row in result["rows"]], "o-", color="#a2543d")
-    right.set(xlabel="tokens of the book", ylabel="GB", ylim=(0, None), title="peak memory")
+    peaks = [row["peak_memory_gb"] for row in result["rows"]]
+    right.semilogx(tokens, peaks, "o-", color="#a2543d")
+    room = 1.15 * max(peaks)
+    right.set(xlabel="tokens of the book", ylabel="GB", ylim=(0, room), title="peak memory")
     for axes in (left, right):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

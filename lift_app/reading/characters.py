@@ -24,8 +24,9 @@ _UNSEEN = (
     "\u034f\u180e\u200b\u2060-\u2064\u202a-\u202e\u2066-\u206f\u3164\uffa0\ufff9-\ufffb"
     "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
-UNSEEN = re.compile(f"[{_UNSEEN}]")
-"""Characters that show nothing, and that an honest file hardly has."""
+UNSEEN = re.compile(f"[\U000e0000-\U000e007f]|[{_UNSEEN}]{{3,}}")
+"""Characters that show nothing, where an honest file has none: tags, and rows of the others. One or
+two are typography, as the joiner before a dash."""
 # And what honest files do have: soft hyphens, byte order marks, control and noncharacters.
 _INVISIBLE = re.compile(f"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\ufeff\ufffe\uffff{_UNSEEN}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")

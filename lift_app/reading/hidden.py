@@ -49,8 +49,8 @@ class Hidden:
     def count(self, text: str) -> None:
         """Count the invisible characters of a piece of the document, before it is cleaned."""
         if not text.isascii():
-            self.characters += len(UNSEEN.findall(text))
-            self.characters += sum(map(len, EXCESS_SELECTORS.findall(text)))
+            for found in (UNSEEN, EXCESS_SELECTORS):
+                self.characters += sum(map(len, found.findall(text)))
 
     def leave_out(self, text: str) -> None:
         """Note text that is left out, for the page does not show it."""

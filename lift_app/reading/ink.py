@@ -59,14 +59,20 @@ class Ink:
         """
         if not self._doubtful or not where:
             return ""
+        if _TURNED.search(text, where[0], where[-1] + 1):
+            return "".join(
+                self._unseen(text, where[at : at + 1], places) for at in range(len(where))
+            )
+        return self._unseen(text, where, places)
+
+    def _unseen(self, text: str, where: range, places: Callable[[int], int]) -> str:
+        """By halves: what one command draws stands together, and looks alike."""
         first, last = self._object(places(where[0])), self._object(places(where[-1]))
-        # What one command draws stands together, and looks alike.
-        together = first and _address(first) == _address(last)
-        if len(where) == 1 or (together and not _TURNED.search(text, where[0], where[-1] + 1)):
+        if len(where) == 1 or (first and _address(first) == _address(last)):
             unseen = bool(first) and self._leaves_none(first)
             return text[where[0] : where[-1] + 1] if unseen else ""
-        middle = len(where) // 2
-        return self.unseen(text, where[:middle], places) + self.unseen(text, where[middle:], places)
+        half = len(where) // 2
+        return self._unseen(text, where[:half], places) + self._unseen(text, where[half:], places)
 
     def _object(self, place: int) -> Any:
         """What draws the character at a place; nothing for one that pdfium adds, as a space."""

@@ -18,6 +18,7 @@ from lift_app.errors import CallerError
 from lift_app.ui import space_words, words
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
+from lift_app.ui.writing import Writings
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -38,7 +39,8 @@ class Door:
     def __init__(self, reader: Reader, house: House | None = None) -> None:
         self.host = reader
         self.house = house
-        self._room = None if house else Room(reader)
+        self._writings = Writings()
+        self._room = None if house else Room(reader, self._writings)
 
     def reader(self, request: gr.Request | Request) -> Reader:
         """The Reader of who sent a request.
@@ -56,7 +58,7 @@ class Door:
 
     def room(self, request: gr.Request) -> Room:
         """The reading room of who sent a request."""
-        return self._room or Room(self.reader(request))
+        return self._room or Room(self.reader(request), self._writings)
 
     def limits(self) -> str:
         """What a visitor may keep, in words; empty where there is one shelf."""

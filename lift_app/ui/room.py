@@ -1,7 +1,7 @@
 """The reading room's behaviour: what each act of a reader does.
 
 Every handler changes the window's `Seat` and draws; the tick only draws. The room owns no data
-and runs no long work but the stream of an answer.
+and runs no long work but the answers of the talk.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lift_app.ui.security import escape, forget_upload
 from lift_app.ui.talk import Talk
 from lift_app.ui.telling import say, tell
 from lift_app.ui.view import PARTS, Updates, View
+from lift_app.ui.writing import Writings
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -55,10 +56,11 @@ def calm(handler: Callable[..., Updates]) -> Callable[..., Updates]:
 class Room:
     """Handlers of one running app, shared by all windows."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, writings: Writings | None = None) -> None:
+        writings = writings or Writings()
         self.reader = reader
-        self.view = View(reader)
-        self.talk = Talk(reader, self.view)
+        self.view = View(reader, writings)
+        self.talk = Talk(reader, self.view, writings)
 
     # Drawing
 
@@ -172,6 +174,8 @@ class Room:
         if kind == "new":
             seat.chat, seat.blank = None, True
         elif kind == "drop" and seat.chat is not None and seat.chat in known:
+            if self.view.answering(seat):
+                return
             self.reader.delete_chat(seat.chat)
             known.remove(seat.chat)
             seat.chat = known[0] if known else None

@@ -1,7 +1,7 @@
 """The talk: asking, asking again, comparing the arms. Handlers of the pane at the right.
 
-They stream, so they are generators that Gradio closes when a window goes; what is asked and
-answered is kept by the Reader, not here.
+They stream, so they are generators that Gradio closes when a window goes. An answer to a chat goes
+on then (`ui/writing.py`); what is asked and answered is kept by the Reader, not here.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lift_app.ui import chat, words
+from lift_app.ui import chat
 from lift_app.ui.compare import Column, columns_of
 from lift_app.ui.seat import Seat
 from lift_app.ui.telling import say, tell
 from lift_app.ui.view import View
+from lift_app.ui.writing import FRAME, Writings
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
 
-FRAME = 0.12
-"""Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
 TITLE = 60
 """Longest title of a chat, in characters."""
 
@@ -34,16 +33,17 @@ Turn = tuple[Any, Any, Any, Any, Any]
 class Talk:
     """Conversations about books, shared by all windows."""
 
-    def __init__(self, reader: Reader, view: View) -> None:
+    def __init__(self, reader: Reader, view: View, writings: Writings) -> None:
         self.reader = reader
         self.view = view
+        self.writings = writings
 
     def ask(
         self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
     ) -> Iterator[Turn]:
         """Stream an answer into the open chat; the first question begins one."""
         question = (question or "").strip()
-        if not question or seat.book is None or seat.answering:
+        if not question or seat.book is None or self.view.answering(seat):
             yield _turn()
             return
         seat.answering, seat.halted, seat.told = True, False, None
@@ -56,12 +56,12 @@ class Talk:
             elif seat.chat == edited:
                 self.reader.take_back(edited)
             talk = [*chat.messages_html(self.reader.messages(seat.chat)), chat.user(question)]
-            hint = chat.waiting(self._waiting())
-            yield _turn([*talk, hint], gr.update(value=""), busy=True)
-            last: chat.Message = hint
-            for text, answer in self._stream(
-                seat, question, arm, evidence, strength, chat=seat.chat
-            ):
+            last: chat.Message = chat.waiting(self.view.waiting())
+            pieces = self._pieces(seat, question, arm, evidence, strength, seat.chat)
+            # Before anything is shown: then it goes on even if the window is gone at once.
+            writing = self.writings.begin(seat.chat, question, pieces)
+            yield _turn([*talk, last], gr.update(value=""), busy=True)
+            for text, answer in writing.follow() if writing is not None else ():
                 last = chat.assistant(text, answer, len(talk))
                 yield _turn([*talk, last])
             yield _turn([*talk, last], busy=False)
@@ -76,7 +76,7 @@ class Talk:
         self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
     ) -> Iterator[Turn]:
         """Answer the last question once more, as the settings are now. Arguments as `ask`."""
-        if seat.chat is None or seat.answering:
+        if seat.chat is None or self.view.answering(seat):
             yield _turn()
             return
         last = self.reader.take_back(seat.chat)
@@ -85,7 +85,7 @@ class Talk:
 
     def edit(self, seat: Seat) -> Turn:
         """Put the last question back into the box; it and its answer stay until one is asked."""
-        if seat.chat is None or seat.answering:
+        if seat.chat is None or self.view.answering(seat):
             return _turn()
         seat.edited = seat.chat
         return _turn(box=gr.update(value=self._last_question(seat)))
@@ -127,29 +127,31 @@ class Talk:
 
     def _fill(self, seat: Seat, column: Column, question: str, strength: float) -> Iterator[None]:
         try:
-            for text, answer in self._stream(
-                seat, question, column.arm, column.evidence, strength, chat=None
-            ):
-                column.text, column.answer = text, answer
-                yield
+            pieces = self._pieces(seat, question, column.arm, column.evidence, strength)
+            drawn = 0.0
+            for piece in pieces:
+                column.text += piece.get("text", "")
+                if "answer" in piece:
+                    column.text, column.answer = piece["answer"]["answer"], piece["answer"]
+                if column.answer is not None or time.monotonic() - drawn >= FRAME:
+                    drawn = time.monotonic()
+                    yield
         except Exception as error:
             column.error = say(error)
         column.state = "done"
 
-    def _stream(
+    def _pieces(
         self,
         seat: Seat,
         question: str,
         arm: str,
         evidence: bool,
         strength: float,
-        *,
-        chat: str | None,
-    ) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        """The growing answer; the last pair has the whole of it."""
-        text, drawn = "", 0.0
+        chat: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """The answer as the Reader streams it."""
         untouched = strength == self.reader.settings.default_strength(evidence=True)
-        stream = self.reader.ask_stream(
+        return self.reader.ask_stream(
             str(seat.book),
             question,
             arm=arm,
@@ -158,18 +160,6 @@ class Talk:
             strength=None if untouched else strength,
             chat=chat,
         )
-        for piece in stream:
-            if "answer" in piece:
-                yield piece["answer"]["answer"], piece["answer"]
-                return
-            text += piece.get("text", "")
-            if text.strip() and time.monotonic() - drawn >= FRAME:
-                drawn = time.monotonic()
-                yield text, None
-
-    def _waiting(self) -> str:
-        ready = self.reader.model_state().get("state") == "ready"
-        return words.THINKING if ready else words.THINKING_MODEL
 
     def _last_question(self, seat: Seat) -> str:
         """What was asked last: a reader compares what was just answered."""

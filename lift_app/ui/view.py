@@ -26,6 +26,7 @@ from lift_app.ui.security import escape
 from lift_app.ui.shelf import shelf_html
 from lift_app.ui.steps import steps_html
 from lift_app.ui.strip import strip_html
+from lift_app.ui.writing import Writings
 
 if TYPE_CHECKING:
     from lift_app.reader import Reader
@@ -58,6 +59,8 @@ PARTS = (
     "arm",
     "more",
     "chat",
+    "send",
+    "stop",
     "chats",
     "starters",
 )
@@ -68,8 +71,9 @@ Updates = list[Any]
 class View:
     """Draws windows over one Reader."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, writings: Writings) -> None:
         self._reader = reader
+        self._writings = writings
 
     def draw(self, seat: Seat) -> Updates:
         """An update for each of `PARTS`; a skip where the window is up to date."""
@@ -223,8 +227,11 @@ class View:
         if seat.chat is None and chats and not seat.blank and not seat.answering:
             # The first chat was begun in another window.
             seat.chat = chats[0]["id"]
+        busy = self.answering(seat)
         return {
             "talk": seat.news("talk", bool(book), gr.update(visible=bool(book))),
+            "send": seat.news("send", busy, gr.update(visible=not busy)),
+            "stop": seat.news("stop", busy, gr.update(visible=busy)),
             "arm": seat.news("arm", (seat.book, arms, note), arm),
             "more": seat.news("more", len(arms) > 1, gr.update(visible=len(arms) > 1)),
             "chat": self._chat(seat),
@@ -246,7 +253,7 @@ class View:
 
     def _turns(self, seat: Seat) -> Any:
         """What can be done with the last answer, where there is one."""
-        there = seat.chat is not None and bool(self._messages(seat)) and not seat.answering
+        there = seat.chat is not None and bool(self._messages(seat)) and not self.answering(seat)
         return seat.news("turns", there, gr.update(visible=there))
 
     def _starters(self, seat: Seat, asked: bool) -> Any:
@@ -270,8 +277,28 @@ class View:
         if seat.answering:
             return gr.skip()
         messages = self._messages(seat)
-        signature = (seat.book, seat.chat, len(messages))
-        return seat.news("chat", signature, chat.messages_html(messages))
+        html = chat.messages_html(messages)
+        writing = self._writings.of(seat.chat)
+        if writing is None or writing.answer is not None:
+            return seat.news("chat", (seat.book, seat.chat, len(messages)), html)
+        # Asked in a window that is gone, or in another one; or it failed.
+        html.append(chat.user(writing.question))
+        if writing.trouble:
+            html.append(chat.trouble(writing.trouble))
+        elif writing.text.strip():
+            html.append(chat.assistant(writing.text, None))
+        else:
+            html.append(chat.waiting(self.waiting()))
+        return seat.news("chat", (seat.book, seat.chat, html), html)
+
+    def answering(self, seat: Seat) -> bool:
+        """Whether an answer is being written, into this window or into its chat."""
+        return seat.answering or self._writings.under_way(seat.chat)
+
+    def waiting(self) -> str:
+        """What stands in an answer's place before its first word."""
+        ready = self._reader.model_state().get("state") == "ready"
+        return words.THINKING if ready else words.THINKING_MODEL
 
     def status(self, book: str | None) -> dict[str, Any]:
         """Where the book's newest lift stands; empty if there never was one."""

@@ -104,6 +104,13 @@ def test_letters_that_show_nothing_are_none(letter: str) -> None:
     assert text_of(draft).strip() == prose(1)
 
 
+def test_a_joiner_before_a_dash_is_typography() -> None:
+    text = prose(1).replace(" ", "\u2060\u2014", 3)
+    draft = read_text(text.encode(), Limits())
+    assert told(draft) == ""
+    assert "\u2060" not in text_of(draft)
+
+
 def test_an_honest_pdf_has_nothing_to_tell() -> None:
     page = b"BT /F1 11 Tf 72 700 Td (The lantern stood in the winter garden.) Tj ET"
     assert told(read_pdf(make_pdf([page]), Limits())) == ""

@@ -91,3 +91,20 @@ def test_a_talk_survives_a_restart(browser: object, tmp_path: Path, story: Path)
             window.page.click("#chat a.cite")
             expect(window.page.locator("mark").first).to_be_in_viewport()
             Window.close_all()
+
+
+def test_an_answer_goes_on_when_the_page_is_reloaded(browser: object, tmp_path: Path) -> None:
+    reader = FakeReader(tmp_path / "fake", pace=0.4)
+    window = Window(browser)
+    read_sample(window, opened(reader, tmp_path))
+    page = window.page
+    page.fill("#question textarea", "Who rang the bell?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stop")).to_be_visible()
+    page.reload()
+    expect(page.locator("#chat .user .said")).to_have_text("Who rang the bell?")
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator("#chat a.cite")).to_have_count(1)
+    expect(page.locator("#send")).to_be_visible()
+    assert window.errors == []
+    Window.close_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from fake_reader import FakeReader
@@ -223,3 +224,56 @@ def test_chats_begin_open_and_go(room: Room, fake: FakeReader, seat: Seat) -> No
     room.act(seat, click(act="drop"))
     assert seat.chat not in (None, first)
     assert len(fake.talks) == 1
+
+
+@pytest.fixture
+def slow(fake: FakeReader) -> FakeReader:
+    """An answer takes long enough for a window to go and come back."""
+    fake.pace = 0.05
+    return fake
+
+
+def test_an_answer_goes_on_when_its_window_goes(
+    room: Room, slow: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    book = add(room, seat)
+    asking = room.talk.ask(seat, "Who rang the bell?", "ICL", True, 1.0)
+    next(asking)
+    asking.close()  # as Gradio does when a page is reloaded
+    back = Seat()
+    shown = drawn(room.arrive(back, address()))
+    assert "Who rang the bell?" in shown["chat"][0]["content"]
+    assert (shown["send"]["visible"], shown["stop"]["visible"]) == (False, True)
+    assert len(talk(room, back, "And who slept?")) == 1  # one after the other
+    [chat] = slow.chats(book)
+    deadline = time.monotonic() + 10
+    while not slow.messages(chat["id"]) and time.monotonic() < deadline:
+        grown = drawn(room.tick(back)).get("chat")
+        assert grown is None or len(grown) == 2
+        time.sleep(0.02)
+    assert slow.messages(chat["id"])[0]["content"] == "Who rang the bell?"
+    deadline = time.monotonic() + 10
+    while back.shown["stop"] and time.monotonic() < deadline:
+        shown |= drawn(room.tick(back))
+    assert 'href="#cite-2-' in shown["chat"][-1]["content"] and len(shown["chat"]) == 2
+    assert (shown["send"]["visible"], shown["turns"]["visible"]) == (True, True)
+
+
+def test_a_question_that_failed_stands_there_until_the_next(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+
+    def broken(*_: object, **__: object) -> Iterator[dict]:
+        yield {"text": "It was "}
+        raise LiftError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "ask_stream", broken)
+        talk(room, seat, "Who rang the bell?")
+    back = Seat()
+    question, trouble = drawn(room.arrive(back, address()))["chat"]
+    assert "Who rang the bell?" in question["content"]
+    assert "The disk is full." in trouble["content"]
+    talk(room, back, "Who wept?")
+    assert len(drawn(room.tick(back))["chat"]) == 2
