@@ -18,7 +18,7 @@ from lift_app.engine.access import Access, noticed, resolve_arm
 from lift_app.engine.engine import ModelState
 from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
 from lift_app.errors import Busy, LiftError, NotFound
-from lift_app.library import Job, Library
+from lift_app.library import Library
 from lift_app.library.forking import watch_forks
 from lift_app.models.progress import ModelProgress
 from lift_app.settings import Settings
@@ -118,7 +118,9 @@ class SlicedAccess(Access):
                         trouble = None
                     except Exception as error:  # of whatever lends the GPU
                         trouble = error
-                    if library.jobs.get(job_id).state == "running" and self._mark(job_id) == before:
+                    job = library.jobs.get(job_id)  # one that is to stop need not get on
+                    goes_on = (job.state, job.wanted) == ("running", "run")
+                    if goes_on and self._mark(job_id) == before:
                         raise self._stuck(trouble)
             finally:
                 with suppress(NotFound):  # its book was deleted
@@ -186,12 +188,17 @@ class SlicedAccess(Access):
                 self._driven.discard(job_id)
 
 
-def _rest(library: Library, job_id: str) -> Job:
-    """Let a job that nobody works on any more be what is wanted of it, and paused at least."""
+def _rest(library: Library, job_id: str) -> None:
+    """Let a job that nobody works on any more be what is wanted of it, and paused at least.
+
+    Nobody else would drop the checkpoint of one that is cancelled: whoever asked for it saw the job
+    run, and no slice is at work.
+    """
     job = library.jobs.get(job_id)
     if job.state in ("queued", "running") and job.wanted == "run":
         library.jobs.request(job_id, "pause")
-    return library.jobs.settle(job_id)
+    if library.jobs.settle(job_id).state == "cancelled":
+        library.jobs.sweep()
 
 
 def _no_gpu(error: Exception, kept: str) -> LiftError:

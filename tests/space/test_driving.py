@@ -1,0 +1,143 @@
+"""Whoever listens to a lift in slices drives it: what is left when they stop, and what is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lift_app.engine import slices
+from lift_app.engine.sliced_access import SlicedAccess
+from lift_app.library import Job, Library
+from lift_app.reading.book import Book, Page, Report
+from lift_app.settings import Settings
+
+
+class Lender:
+    """Lends nothing: each slice is the next of `plays`, in this process.
+
+    Attributes:
+        plays: what happens in the slices to come.
+    """
+
+    def __init__(self) -> None:
+        self.plays: list[Callable[[], Iterator[Any]]] = []
+
+    def __call__(self, *, duration: float) -> Callable[[Any], Any]:
+        return lambda task: lambda *arguments: self.plays.pop(0)()
+
+
+@pytest.fixture
+def library(settings: Settings) -> Iterator[Library]:
+    with Library.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lender() -> Lender:
+    return Lender()
+
+
+@pytest.fixture
+def access(library: Library, lender: Lender) -> Iterator[SlicedAccess]:
+    opened = SlicedAccess(library, library.settings, lender)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def job(library: Library, access: SlicedAccess, tmp_path: Path) -> Job:
+    source = tmp_path / "lamp.txt"
+    source.write_text("The lamp was lit.", encoding="utf-8")
+    book = Book(
+        id=hashlib.sha256(source.read_bytes()).hexdigest(),
+        title="The Lamp",
+        author="A. Writer",
+        pages=(Page(1, "p1", "The lamp was lit.", 0),),
+        chapters=(),
+        report=Report("text", 1, 4, encoding="utf-8", warnings=()),
+        metadata={},
+    )
+    library.books.add(book, source, 4, True)
+    return library.jobs.create(book.id, "key", "tiny", {"name": "quick"})
+
+
+@pytest.fixture
+def folder(library: Library, job: Job) -> Path:
+    """Of the job's checkpoint."""
+    return library.settings.checkpoints / job.id
+
+
+def _save(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "state.bin").write_bytes(b"learned")
+
+
+def test_a_cancel_between_two_slices_drops_the_checkpoint(library, access, lender, job, folder):
+    def play():
+        yield {"step": 1}
+        _save(folder)
+        library.jobs.request(job.id, "cancel")  # as it ends: nobody in it sees this any more
+
+    lender.plays = [play]
+    list(access.learn(library.owner, job.id))
+    assert library.jobs.get(job.id).state == "cancelled"
+    assert not folder.exists()
+
+
+def test_a_cancelled_slice_that_has_not_got_on_is_no_trouble(library, access, lender, job):
+    def play():
+        yield {"step": 1}
+        library.jobs.request(job.id, "cancel")
+
+    lender.plays = [play]
+    list(access.learn(library.owner, job.id))
+    assert library.jobs.get(job.id).state == "cancelled"
+
+
+def test_a_cancel_and_a_closed_page_drop_the_checkpoint(library, access, lender, job, folder):
+    def play():
+        try:
+            yield {"step": 1}
+        finally:
+            _save(folder)
+
+    lender.plays = [play]
+    with closing(access.learn(library.owner, job.id)) as learning:
+        next(learning)
+        library.jobs.request(job.id, "cancel")
+    assert library.jobs.get(job.id).state == "cancelled"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("wanted", "saved"), [("run", 1), ("pause", 1), ("cancel", 0)])
+def test_a_slice_saves_nothing_of_a_lift_that_is_to_be_cancelled(
+    library, job, monkeypatch, wanted, saved
+):
+    saves = []
+
+    class Lift:
+        trainer = None
+
+        def __init__(self, *arguments):
+            pass
+
+        def turns(self):
+            while True:
+                yield
+
+        def save_checkpoint(self):
+            saves.append(self)
+
+    monkeypatch.setattr("lift_app.engine.lift_job.LiftJob", Lift)
+    monkeypatch.setattr(slices, "_host_of", lambda settings: None)
+    library.jobs.set_state(job.id, "running")
+    turns = slices.lift_slice(library.settings, library.owner, job.id, 60)
+    next(turns)
+    library.jobs.request(job.id, wanted)
+    turns.close()
+    assert len(saves) == saved
