@@ -103,25 +103,27 @@ class SlicedAccess(Access):
 
         Raises:
             Busy: somebody is listening to it already.
-            LiftError: no GPU could be had, or slices do not get on; the job is then paused.
+            LiftError: no GPU could be had (code `no_gpu`), or none of the work that a slice began
+                was done when it died (`slice_too_short`); the job is then paused.
         """
         library = self._library.for_owner(owner)
         with self._driving(job_id):
             library.jobs.request(job_id, "run")
             try:
                 while self._may_run(library, job_id):
-                    before = self._mark(job_id)
+                    before, began = self._mark(job_id), False
+                    trouble: Exception = LiftError("it ended at once")
                     try:
                         with closing(self._slice(owner, job_id)) as turns:
                             for _ in turns:
+                                began = True
                                 yield
-                        trouble = None
                     except Exception as error:  # of whatever lends the GPU
                         trouble = error
                     job = library.jobs.get(job_id)  # one that is to stop need not get on
                     goes_on = (job.state, job.wanted) == ("running", "run")
                     if goes_on and self._mark(job_id) == before:
-                        raise self._stuck(trouble)
+                        raise self._stuck(trouble, began=began) from trouble
             finally:
                 with suppress(NotFound):  # its book was deleted
                     _rest(library, job_id)
@@ -143,8 +145,13 @@ class SlicedAccess(Access):
 
         return checkpoint_mark(self._settings.checkpoints / job_id)
 
-    def _stuck(self, trouble: Exception | None) -> LiftError:
-        if trouble is None:
+    def _stuck(self, trouble: Exception, *, began: bool) -> LiftError:
+        """What to tell of a slice that left nothing new.
+
+        Whatever lends the GPU kills a slice that is too short like one that it takes away; so it
+        goes by whether the slice had a GPU.
+        """
+        if began:
             return LiftError(
                 f"A turn on the GPU takes {self._settings.slice_seconds} seconds at most here, "
                 "which is too short for this book. It is paused; choose a quicker recipe or a "

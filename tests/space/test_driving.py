@@ -12,6 +12,7 @@ import pytest
 
 from lift_app.engine import slices
 from lift_app.engine.sliced_access import SlicedAccess
+from lift_app.errors import LiftError
 from lift_app.library import Job, Library
 from lift_app.reading.book import Book, Page, Report
 from lift_app.settings import Settings
@@ -70,6 +71,12 @@ def job(library: Library, access: SlicedAccess, tmp_path: Path) -> Job:
 def folder(library: Library, job: Job) -> Path:
     """Of the job's checkpoint."""
     return library.settings.checkpoints / job.id
+
+
+def _learned(library: Library, job: Job) -> Iterator[Any]:
+    """A slice that learns the rest."""
+    yield {"step": 2}
+    library.jobs.set_state(job.id, "done")
 
 
 def _save(folder: Path) -> None:
@@ -141,3 +148,42 @@ def test_a_slice_saves_nothing_of_a_lift_that_is_to_be_cancelled(
     library.jobs.request(job.id, wanted)
     turns.close()
     assert len(saves) == saved
+
+
+def test_a_slice_that_dies_before_anything_is_saved_was_too_short(library, access, lender, job):
+    def play():
+        yield {"step": None}
+        raise RuntimeError("GPU task aborted")
+
+    lender.plays = [play]
+    with pytest.raises(LiftError, match="too short for this book") as caught:
+        list(access.learn(library.owner, job.id))
+    assert caught.value.code == "slice_too_short"
+    assert library.jobs.get(job.id).state == "paused"
+
+
+def test_a_slice_that_dies_after_it_has_saved_is_taken_up_again(
+    library, access, lender, job, folder
+):
+    def play():
+        yield {"step": 1}
+        _save(folder)
+        raise RuntimeError("GPU task aborted")
+
+    lender.plays = [play, lambda: _learned(library, job)]
+    list(access.learn(library.owner, job.id))
+    assert library.jobs.get(job.id).state == "done"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("You have exceeded your quota"), None])
+def test_a_slice_that_never_began_had_no_gpu(library, access, lender, job, error):
+    def play():
+        if error is not None:
+            raise error
+        yield from ()
+
+    lender.plays = [play]
+    with pytest.raises(LiftError, match="quota" if error else "ended at once") as caught:
+        list(access.learn(library.owner, job.id))
+    assert caught.value.code == "no_gpu"
+    assert library.jobs.get(job.id).state == "paused"
