@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -29,6 +30,10 @@ process that may be forked for it. Arguments and results are pickled."""
 
 ANSWER_SECONDS = 30
 """Longest answer; a short slice comes sooner out of the queue."""
+LEAVING_SECONDS = 10
+"""Longest that whoever leaves a job is waited for: a slice that ends gives its GPU back."""
+LOOK_SECONDS = 0.1
+"""Between two looks whether it has been taken up after all."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +57,7 @@ class SlicedAccess(Access):
         watch_forks()
         self._lift = gpu(duration=settings.slice_seconds)(lift_slice)
         self._answer = gpu(duration=ANSWER_SECONDS)(answer_slice)
-        self._guard_driven = threading.Lock()
+        self._left = threading.Condition()
         self._driven: set[str] = set()
         self._state = ModelState("absent", "The model is loaded at the start.")
         library.jobs.rest()
@@ -107,7 +112,7 @@ class SlicedAccess(Access):
                 was done when it died (`slice_too_short`); the job is then paused.
         """
         library = self._library.for_owner(owner)
-        with self._driving(job_id):
+        with self._driving(library, job_id):
             library.jobs.request(job_id, "run")
             try:
                 while self._may_run(library, job_id):
@@ -183,26 +188,36 @@ class SlicedAccess(Access):
             stop.clear()
 
     @contextmanager
-    def _driving(self, job_id: str) -> Iterator[None]:
-        with self._guard_driven:
-            if job_id in self._driven:
-                raise Busy("This book is being learned in another window of yours already.")
+    def _driving(self, library: Library, job_id: str) -> Iterator[None]:
+        """Be the only one who drives a job.
+
+        Whoever has a job that is not running is leaving it, or about to take it up. The former is
+        waited for: it would not go on with a job that is queued anew meanwhile.
+        """
+        until = time.monotonic() + LEAVING_SECONDS
+        with self._left:
+            while job_id in self._driven:
+                if library.jobs.get(job_id).state == "running" or time.monotonic() > until:
+                    raise Busy("This book is being learned in another window of yours already.")
+                self._left.wait(LOOK_SECONDS)
             self._driven.add(job_id)
         try:
             yield
         finally:
-            with self._guard_driven:
+            with self._left:
                 self._driven.discard(job_id)
+                self._left.notify_all()
 
 
 def _rest(library: Library, job_id: str) -> None:
-    """Let a job that nobody works on any more be what is wanted of it, and paused at least.
+    """Let a job that its driver leaves running be what is wanted of it, and paused at least.
 
+    One that is queued was asked for anew meanwhile, and belongs to whoever did that.
     Nobody else would drop the checkpoint of one that is cancelled: whoever asked for it saw the job
     run, and no slice is at work.
     """
     job = library.jobs.get(job_id)
-    if job.state in ("queued", "running") and job.wanted == "run":
+    if (job.state, job.wanted) == ("running", "run"):
         library.jobs.request(job_id, "pause")
     if library.jobs.settle(job_id).state == "cancelled":
         library.jobs.sweep()

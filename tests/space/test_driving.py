@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lift_app.engine import slices
+from lift_app.engine import sliced_access, slices
 from lift_app.engine.sliced_access import SlicedAccess
-from lift_app.errors import LiftError
+from lift_app.errors import Busy, LiftError
 from lift_app.library import Job, Library
 from lift_app.reading.book import Book, Page, Report
 from lift_app.settings import Settings
@@ -187,3 +189,73 @@ def test_a_slice_that_never_began_had_no_gpu(library, access, lender, job, error
         list(access.learn(library.owner, job.id))
     assert caught.value.code == "no_gpu"
     assert library.jobs.get(job.id).state == "paused"
+
+
+def _paused(library: Library, job: Job) -> Iterator[Any]:
+    """A slice in which the lift is paused."""
+    yield {"step": 1}
+    library.jobs.request(job.id, "pause")
+    library.jobs.settle(job.id)
+
+
+def _before_it_leaves(access: SlicedAccess, act: Callable[[], Any]) -> None:
+    """Act once, when a driver has seen that its job is not to go on."""
+    may_run, acts = access._may_run, [act]
+
+    def seen(library: Library, job_id: str) -> bool:
+        runs = may_run(library, job_id)
+        if not runs and acts:
+            acts.pop()()
+        return runs
+
+    access._may_run = seen  # type: ignore[method-assign]
+
+
+def test_what_is_queued_anew_while_its_driver_leaves_stays_queued(library, access, lender, job):
+    lender.plays = [lambda: _paused(library, job)]
+    _before_it_leaves(access, lambda: library.jobs.request(job.id, "run"))
+    list(access.learn(library.owner, job.id))
+    assert library.jobs.get(job.id).state == "queued"
+
+
+def test_who_goes_on_while_the_driver_leaves_learns_it(library, access, lender, job):
+    told: list[object] = []
+
+    def go_on() -> None:
+        library.jobs.request(job.id, "run")
+        other.start()
+        other.join(0.3)  # it comes while this one still has the job
+
+    def learn() -> None:
+        try:
+            told.extend(access.learn(library.owner, job.id))
+        except LiftError as error:
+            told.append(error)
+
+    other = threading.Thread(target=learn)
+    lender.plays = [lambda: _paused(library, job), lambda: _learned(library, job)]
+    _before_it_leaves(access, go_on)
+    list(access.learn(library.owner, job.id))
+    other.join()
+    assert told == [None]
+    assert library.jobs.get(job.id).state == "done"
+
+
+def test_who_comes_while_it_is_learned_is_told_so_at_once(library, access, lender, job):
+    lender.plays = [lambda: _learned(library, job)]
+    with closing(access.learn(library.owner, job.id)) as learning:
+        next(learning)
+        began = time.monotonic()
+        with pytest.raises(Busy, match="another window"):
+            next(access.learn(library.owner, job.id))
+        assert time.monotonic() - began < sliced_access.LEAVING_SECONDS
+
+
+def test_who_never_leaves_is_not_waited_for_long(library, access, lender, job, monkeypatch):
+    monkeypatch.setattr(sliced_access, "LEAVING_SECONDS", 0.2)
+    lender.plays = [lambda: _learned(library, job)]
+    with closing(access.learn(library.owner, job.id)) as learning:
+        next(learning)
+        library.jobs.set_state(job.id, "paused")
+        with pytest.raises(Busy, match="another window"):
+            next(access.learn(library.owner, job.id))
