@@ -19,7 +19,7 @@ from lift_app.engine.access import Access, noticed, resolve_arm
 from lift_app.engine.engine import ModelState
 from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
 from lift_app.errors import Busy, LiftError, NotFound
-from lift_app.library import Library
+from lift_app.library import Library, effects
 from lift_app.library.forking import watch_forks
 from lift_app.models.progress import ModelProgress
 from lift_app.settings import Settings
@@ -60,8 +60,10 @@ class SlicedAccess(Access):
         self._left = threading.Condition()
         self._driven: set[str] = set()
         self._state = ModelState("absent", "The model is loaded at the start.")
+        self._stop_files = settings.home / "stops"
         library.jobs.rest()
         library.sweep()
+        effects.remove(self._stop_files)  # of those who stopped an answer that had just ended
 
     @property
     def in_slices(self) -> bool:
@@ -170,7 +172,7 @@ class SlicedAccess(Access):
         library, row = self._library.for_owner(arguments["owner"]), self._row(arguments)
         arm, key = resolve_arm(self._keys(arguments), arguments["arm"], row)
         question = self._question(arguments, arm, key)
-        stop = StopFile(self._settings.home / "stops" / uuid4().hex)
+        stop = StopFile(self._stop_files / uuid4().hex)
         self._stops[stop] = library.owner
         try:
             answers = self._answer(self._settings, library.owner, row.id, key, question, stop)

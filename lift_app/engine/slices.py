@@ -54,9 +54,9 @@ class StopFile:
     path: Path
 
     def set(self) -> None:
-        """Ask to stop."""
+        """Ask to stop. Fine if somebody else has, or just does."""
         effects.make_folder(self.path.parent)
-        if not self.is_set():
+        with suppress(FileExistsError):
             effects.write_file(self.path, [])
 
     def is_set(self) -> bool:

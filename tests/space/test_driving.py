@@ -15,7 +15,7 @@ import pytest
 from lift_app.engine import sliced_access, slices
 from lift_app.engine.sliced_access import SlicedAccess
 from lift_app.errors import Busy, LiftError
-from lift_app.library import Job, Library
+from lift_app.library import Job, Library, effects
 from lift_app.reading.book import Book, Page, Report
 from lift_app.settings import Settings
 
@@ -259,3 +259,37 @@ def test_who_never_leaves_is_not_waited_for_long(library, access, lender, job, m
         library.jobs.set_state(job.id, "paused")
         with pytest.raises(Busy, match="another window"):
             next(access.learn(library.owner, job.id))
+
+
+def test_two_who_stop_an_answer_at_once_both_may(tmp_path):
+    stop = slices.StopFile(tmp_path / "stops" / "answer")
+
+    def other(kind: str, target: str) -> None:
+        if kind == "open":
+            stop.path.touch()
+
+    with effects.announced_to(other):
+        stop.set()
+    stop.set()
+    assert stop.is_set()
+    stop.clear()
+    assert not stop.is_set()
+
+
+def test_a_stop_that_came_too_late_is_gone_at_the_next_start(library, access, lender, job):
+    def play():
+        yield {"text": "The"}
+        [stop] = access._stops
+        late.append(stop)
+        yield {"answer": {"notice": ""}}
+
+    late: list[Any] = []
+    lender.plays = [play]
+    question = {"question": "When?", "arm": "ICL", "evidence": True, "strength": None}
+    asked = {"owner": library.owner, "book": job.book_id, "history": [], "model": None}
+    list(access.ask(question | asked))
+    late[0].set()
+    assert late[0].is_set()
+    access.close()
+    SlicedAccess(library, library.settings, lender).close()
+    assert not late[0].is_set()
