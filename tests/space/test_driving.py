@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from lift_app.errors import Busy, LiftError
 from lift_app.library import Job, Library, effects
 from lift_app.reading.book import Book, Page, Report
 from lift_app.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 
 
 class Lender:
