@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -18,7 +19,7 @@ from lift_app.engine.access import Access, noticed, resolve_arm
 from lift_app.engine.engine import ModelState
 from lift_app.engine.slices import StopFile, answer_slice, lift_slice, make_ready
 from lift_app.errors import Busy, LiftError, NotFound
-from lift_app.library import Job, Library
+from lift_app.library import Library, effects
 from lift_app.library.forking import watch_forks
 from lift_app.models.progress import ModelProgress
 from lift_app.settings import Settings
@@ -29,6 +30,10 @@ process that may be forked for it. Arguments and results are pickled."""
 
 ANSWER_SECONDS = 30
 """Longest answer; a short slice comes sooner out of the queue."""
+LEAVING_SECONDS = 10
+"""Longest that whoever leaves a job is waited for: a slice that ends gives its GPU back."""
+LOOK_SECONDS = 0.1
+"""Between two looks whether it has been taken up after all."""
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +57,13 @@ class SlicedAccess(Access):
         watch_forks()
         self._lift = gpu(duration=settings.slice_seconds)(lift_slice)
         self._answer = gpu(duration=ANSWER_SECONDS)(answer_slice)
-        self._guard_driven = threading.Lock()
+        self._left = threading.Condition()
         self._driven: set[str] = set()
         self._state = ModelState("absent", "The model is loaded at the start.")
+        self._stop_files = settings.home / "stops"
         library.jobs.rest()
         library.sweep()
+        effects.remove(self._stop_files)  # of those who stopped an answer that had just ended
 
     @property
     def in_slices(self) -> bool:
@@ -103,23 +110,27 @@ class SlicedAccess(Access):
 
         Raises:
             Busy: somebody is listening to it already.
-            LiftError: no GPU could be had, or slices do not get on; the job is then paused.
+            LiftError: no GPU could be had (code `no_gpu`), or none of the work that a slice began
+                was done when it died (`slice_too_short`); the job is then paused.
         """
         library = self._library.for_owner(owner)
-        with self._driving(job_id):
+        with self._driving(library, job_id):
             library.jobs.request(job_id, "run")
             try:
                 while self._may_run(library, job_id):
-                    before = self._mark(job_id)
+                    before, began = self._mark(job_id), False
+                    trouble: Exception = LiftError("it ended at once")
                     try:
                         with closing(self._slice(owner, job_id)) as turns:
                             for _ in turns:
+                                began = True
                                 yield
-                        trouble = None
                     except Exception as error:  # of whatever lends the GPU
                         trouble = error
-                    if library.jobs.get(job_id).state == "running" and self._mark(job_id) == before:
-                        raise self._stuck(trouble)
+                    job = library.jobs.get(job_id)  # one that is to stop need not get on
+                    goes_on = (job.state, job.wanted) == ("running", "run")
+                    if goes_on and self._mark(job_id) == before:
+                        raise self._stuck(trouble, began=began) from trouble
             finally:
                 with suppress(NotFound):  # its book was deleted
                     _rest(library, job_id)
@@ -141,8 +152,13 @@ class SlicedAccess(Access):
 
         return checkpoint_mark(self._settings.checkpoints / job_id)
 
-    def _stuck(self, trouble: Exception | None) -> LiftError:
-        if trouble is None:
+    def _stuck(self, trouble: Exception, *, began: bool) -> LiftError:
+        """What to tell of a slice that left nothing new.
+
+        Whatever lends the GPU kills a slice that is too short like one that it takes away; so it
+        goes by whether the slice had a GPU.
+        """
+        if began:
             return LiftError(
                 f"A turn on the GPU takes {self._settings.slice_seconds} seconds at most here, "
                 "which is too short for this book. It is paused; choose a quicker recipe or a "
@@ -156,7 +172,7 @@ class SlicedAccess(Access):
         library, row = self._library.for_owner(arguments["owner"]), self._row(arguments)
         arm, key = resolve_arm(self._keys(arguments), arguments["arm"], row)
         question = self._question(arguments, arm, key)
-        stop = StopFile(self._settings.home / "stops" / uuid4().hex)
+        stop = StopFile(self._stop_files / uuid4().hex)
         self._stops[stop] = library.owner
         try:
             answers = self._answer(self._settings, library.owner, row.id, key, question, stop)
@@ -174,24 +190,39 @@ class SlicedAccess(Access):
             stop.clear()
 
     @contextmanager
-    def _driving(self, job_id: str) -> Iterator[None]:
-        with self._guard_driven:
-            if job_id in self._driven:
-                raise Busy("This book is being learned in another window of yours already.")
+    def _driving(self, library: Library, job_id: str) -> Iterator[None]:
+        """Be the only one who drives a job.
+
+        Whoever has a job that is not running is leaving it, or about to take it up. The former is
+        waited for: it would not go on with a job that is queued anew meanwhile.
+        """
+        until = time.monotonic() + LEAVING_SECONDS
+        with self._left:
+            while job_id in self._driven:
+                if library.jobs.get(job_id).state == "running" or time.monotonic() > until:
+                    raise Busy("This book is being learned in another window of yours already.")
+                self._left.wait(LOOK_SECONDS)
             self._driven.add(job_id)
         try:
             yield
         finally:
-            with self._guard_driven:
+            with self._left:
                 self._driven.discard(job_id)
+                self._left.notify_all()
 
 
-def _rest(library: Library, job_id: str) -> Job:
-    """Let a job that nobody works on any more be what is wanted of it, and paused at least."""
+def _rest(library: Library, job_id: str) -> None:
+    """Let a job that its driver leaves running be what is wanted of it, and paused at least.
+
+    One that is queued was asked for anew meanwhile, and belongs to whoever did that.
+    Nobody else would drop the checkpoint of one that is cancelled: whoever asked for it saw the job
+    run, and no slice is at work.
+    """
     job = library.jobs.get(job_id)
-    if job.state in ("queued", "running") and job.wanted == "run":
+    if (job.state, job.wanted) == ("running", "run"):
         library.jobs.request(job_id, "pause")
-    return library.jobs.settle(job_id)
+    if library.jobs.settle(job_id).state == "cancelled":
+        library.jobs.sweep()
 
 
 def _no_gpu(error: Exception, kept: str) -> LiftError:

@@ -54,9 +54,9 @@ class StopFile:
     path: Path
 
     def set(self) -> None:
-        """Ask to stop."""
+        """Ask to stop. Fine if somebody else has, or just does."""
         effects.make_folder(self.path.parent)
-        if not self.is_set():
+        with suppress(FileExistsError):
             effects.write_file(self.path, [])
 
     def is_set(self) -> bool:
@@ -140,7 +140,7 @@ def lift_slice(
                 else:
                     return
             finally:  # never of a turn that failed: it may have changed half of the weights
-                if between and _is_running(library, job_id):
+                if between and _keeps(library, job_id):
                     lift.save_checkpoint()
             yield {"checkpoint": str(lift.checkpoint_folder)}
         except Exception as error:
@@ -219,11 +219,13 @@ def _told(what: str, error: Exception) -> LiftError:
     return error if isinstance(error, LiftError) else unexpected(what, error)
 
 
-def _is_running(library: Library, job_id: str) -> bool:
+def _keeps(library: Library, job_id: str) -> bool:
+    """Whether what was learned of a job is wanted: not once it has ended or is to be cancelled."""
     try:
-        return library.jobs.get(job_id).state == "running"
+        job = library.jobs.get(job_id)
     except NotFound:
         return False
+    return job.state == "running" and job.wanted != "cancel"
 
 
 def _host_of(settings: Settings) -> AdapterHost:
