@@ -78,9 +78,10 @@ class Room:
             if seat.waited < FORGOTTEN_TICKS:
                 return [gr.skip() for _ in PARTS]
         try:
-            if not seat.arrived:
-                self._seat(seat, {})
-            return self.draw(seat)
+            with seat.lock:
+                if not seat.arrived:
+                    self._seat(seat, {})
+                return self.draw(seat)
         except Exception:
             log.exception("a tick failed")
             return [gr.skip() for _ in PARTS]
@@ -90,8 +91,10 @@ class Room:
     @calm
     def arrive(self, seat: Seat, request: gr.Request) -> Updates:
         """A window opens or reloads: the book and page of its address, else what is being read."""
-        self._seat(seat, dict(request.query_params))
-        return self.draw(seat)
+        # Together: a tick must not draw what is half way, for it may reach the browser after this.
+        with seat.lock:
+            self._seat(seat, dict(request.query_params))
+            return self.draw(seat)
 
     def _seat(self, seat: Seat, wanted: dict[str, str]) -> None:
         seat.shown.clear()
@@ -112,12 +115,13 @@ class Room:
 
         Not queued, so what goes wrong cannot be a message of Gradio's: it stands over the page.
         """
-        seat.note = ""
-        try:
-            return self._act(seat, event._data or {})
-        except Exception as error:
-            seat.note = say(error)
-            return self.draw(seat)
+        with seat.lock:
+            seat.note = ""
+            try:
+                return self._act(seat, event._data or {})
+            except Exception as error:
+                seat.note = say(error)
+                return self.draw(seat)
 
     def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")

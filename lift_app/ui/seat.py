@@ -76,7 +76,8 @@ class Seat:
         order: of the last act; one that comes after a later one is out of date.
         sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
-        lock: a tick and a click may run at once; what is recorded must be what was sent last.
+        lock: a tick and a click may run at once; what is recorded must be what was sent last, and
+            what is half way must not be sent.
     """
 
     def __init__(self) -> None:

@@ -94,7 +94,7 @@ def test_a_talk_survives_a_restart(browser: object, tmp_path: Path, story: Path)
 
 
 def test_an_answer_goes_on_when_the_page_is_reloaded(browser: object, tmp_path: Path) -> None:
-    reader = FakeReader(tmp_path / "fake", pace=0.4)
+    reader = FakeReader(tmp_path / "fake", pace=5)
     window = Window(browser)
     read_sample(window, opened(reader, tmp_path))
     page = window.page
@@ -104,6 +104,7 @@ def test_an_answer_goes_on_when_the_page_is_reloaded(browser: object, tmp_path: 
     page.reload()
     expect(page.locator("#chat .user .said")).to_have_text("Who rang the bell?")
     expect(page.locator("#stop")).to_be_visible()
+    reader.pace = 0
     expect(page.locator("#chat a.cite")).to_have_count(1)
     expect(page.locator("#send")).to_be_visible()
     assert window.errors == []

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fake_reader import FakeReader
@@ -45,6 +46,28 @@ def test_a_window_that_was_forgotten_gets_its_seat_back(
     assert set(drawn(room.tick(forgotten))) == set(PARTS)
     assert forgotten.book == book
     assert drawn(room.tick(forgotten)) == {}
+
+
+def test_a_tick_sends_nothing_of_a_window_that_is_arriving(
+    room: Room, fake: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer may reach the browser after the other one, and put an empty page over the book."""
+    book, seat = fake.add_sample()["id"], Seat()
+    ticked: list[list] = []
+    ticking = Thread(target=lambda: ticked.append(room.tick(seat)))
+    show = fake.show
+
+    def slowly(ref: str) -> dict:
+        if ticking.ident is None:
+            ticking.start()
+            time.sleep(0.2)
+        return show(ref)
+
+    monkeypatch.setattr(fake, "show", slowly)
+    room.arrive(seat, address())
+    ticking.join()
+    assert seat.book == book
+    assert all(update == {"__type__": "update"} for update in ticked[0])
 
 
 def test_a_tick_during_a_lift_sends_progress_only(
