@@ -158,8 +158,14 @@ class Database:
                 check_same_thread=False,
                 factory=effects.Connection,
             )
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA secure_delete = ON")
+            try:
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA secure_delete = ON")
+                # Not with the schema alone: an index that comes from a snapshot has no log yet.
+                self._switch_to_wal(connection)
+            except BaseException:
+                connection.close()
+                raise
             self._writer = sqlite_utils.Database(connection, execute_plugins=False)
         return self._writer
 
@@ -186,19 +192,17 @@ class Database:
                 f"This Python comes with SQLite {sqlite3.sqlite_version}, but LIFT Reader needs "
                 f"{oldest} or newer. Run it with a newer Python."
             )
-        with forking.in_use(), self._lock:
-            self._switch_to_wal(self._open_writer().conn)
-            with self.write() as database:
-                # Another process may have migrated while this one waited for the write lock.
-                version = database.execute("PRAGMA user_version").fetchone()[0]
-                if version < schema.VERSION:
-                    schema.migrate(database)
-                    database.execute(f"PRAGMA user_version = {schema.VERSION}")
-                    database.execute(f"PRAGMA application_id = {schema.seal(database.conn)}")
+        with self.write() as database:
+            # Another process may have migrated while this one waited for the write lock.
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version < schema.VERSION:
+                schema.migrate(database)
+                database.execute(f"PRAGMA user_version = {schema.VERSION}")
+                database.execute(f"PRAGMA application_id = {schema.seal(database.conn)}")
 
     @staticmethod
     def _switch_to_wal(connection: sqlite3.Connection) -> None:
-        """Turn on write-ahead logging; the file remembers it.
+        """Turn on write-ahead logging, where it is off; the file remembers it.
 
         SQLite does not honour the busy timeout for this one statement, hence the loop. Where the
         file system has no shared memory, SQLite keeps its own default, which works more slowly.
@@ -208,8 +212,10 @@ class Database:
             try:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
                 return
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+            except sqlite3.OperationalError as error:
+                name = getattr(error, "sqlite_errorname", None) or ""
+                busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+                if not busy or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 

@@ -87,6 +87,20 @@ def test_a_library_comes_back_on_another_machine(
     assert (other.home / "visitors.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_readers_and_writers_of_a_library_that_came_back_do_not_wait_for_each_other(
+    bucket: Bucket, shelf: Settings, tmp_path: Path
+) -> None:
+    """The copy in the bucket is one file without a log; in use it has its log again."""
+    bucket.save(shelf)
+    other = elsewhere(shelf, tmp_path)
+    bucket.restore(other)
+    with Library.open(other) as library:
+        library.calibration.set("speed", {"n": 1.0})
+        with library.db.read() as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+            library.calibration.set("speed", {"n": 2.0})
+
+
 def test_a_home_with_an_index_is_left_alone(
     bucket: Bucket, shelf: Settings, tmp_path: Path
 ) -> None:
