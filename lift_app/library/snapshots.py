@@ -22,7 +22,8 @@ from lift_app.library import effects, folders, forking, schema
 from lift_app.settings import Settings
 
 REPORT = "restored.json"
-SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""Endings of what SQLite keeps beside an index, and would take for that of another one there."""
 
 _JSON = {
     "books": ("chapters", "metadata", "report"),
