@@ -45,14 +45,21 @@ class Database:
 
     Safe to share between threads. Opening an up-to-date file only reads.
 
+    Args:
+        path: the file.
+        snapshots: whether to take one of what was changed, at times and at the end; False where
+            another process has the library open and does. A deletion makes the last one anew
+            in any case.
+
     Raises:
         LiftError: the file was written by a newer version of the program (code `too_new`), or is
             no database (code `damaged`), or cannot be made.
         Busy: another process held the file for longer than `BUSY_SECONDS`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, snapshots: bool = True) -> None:
         self.path = path
+        self._takes_snapshots = snapshots
         self._lock = threading.RLock()
         self._writer: sqlite_utils.Database | None = None
         self._changed = False
@@ -110,8 +117,8 @@ class Database:
                 except sqlite3.Error:
                     self._close_writer()  # a closed connection has no transaction left open
                 raise
-            if time.monotonic() - self._snapshot_at > SNAPSHOT_SECONDS:
-                self._snapshot()
+        if self._takes_snapshots and time.monotonic() - self._snapshot_at > SNAPSHOT_SECONDS:
+            self._snapshot()
 
     def forget_deleted(self) -> None:
         """Let what was deleted leave the write-ahead log and the snapshot, too.
@@ -121,7 +128,7 @@ class Database:
         """
         with forking.in_use(), self._lock, self._explained():
             self._open_writer().conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            snapshots.forget_deleted(self.path)
+        snapshots.forget_deleted(self.path)
 
     def close(self) -> None:
         """Close the writer connection, and take a snapshot of what it has changed.
@@ -130,8 +137,8 @@ class Database:
         """
         with forking.in_use(), self._lock:
             self._close_writer()
-            if self._changed:
-                self._snapshot()
+        if self._takes_snapshots and self._changed:
+            self._snapshot()
 
     def _close_writer(self) -> None:
         if self._writer is not None:
@@ -139,12 +146,16 @@ class Database:
             self._writer = None
 
     def _snapshot(self) -> None:
-        """Take a snapshot; one that cannot be taken must not spoil what was done."""
+        """Take a snapshot; one that cannot be taken must not spoil what was done.
+
+        Without the lock and with no connection in use: nobody waits for the copy but who takes it.
+        """
         self._snapshot_at = time.monotonic()
+        self._changed = False  # before: what is written meanwhile may not be in the copy
         try:
             snapshots.take_snapshot(self.path)
-            self._changed = False
         except (LiftError, OSError) as error:
+            self._changed = True
             log.warning("no snapshot of the library was taken: %s", error)
 
     def _open_writer(self) -> sqlite_utils.Database:
