@@ -119,7 +119,7 @@ def lift_slice(
     until = time.monotonic() + SHARE * seconds
     from lift_app.engine.lift_job import LiftJob
 
-    with Library.open(settings) as opened:
+    with Library.open(settings, snapshots=False) as opened:  # no GPU waits for one
         library = opened.for_owner(owner)
         try:
             job = library.jobs.get(job_id)
@@ -178,7 +178,7 @@ def answer_slice(
         from lift_app.answering.answerer import Answerer
         from lift_app.answering.voice import OwnVoice
 
-        with Library.open(settings) as opened:
+        with Library.open(settings, snapshots=False) as opened:  # no GPU waits for one
             library, host = opened.for_owner(owner), _host_of(settings)
             if key is not None:
                 library.adapters.verify(key)

@@ -45,14 +45,21 @@ class Database:
 
     Safe to share between threads. Opening an up-to-date file only reads.
 
+    Args:
+        path: the file.
+        snapshots: whether to take one of what was changed, at times and at the end; False where
+            another process has the library open and does. A deletion makes the last one anew
+            in any case.
+
     Raises:
         LiftError: the file was written by a newer version of the program (code `too_new`), or is
             no database (code `damaged`), or cannot be made.
         Busy: another process held the file for longer than `BUSY_SECONDS`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, snapshots: bool = True) -> None:
         self.path = path
+        self._takes_snapshots = snapshots
         self._lock = threading.RLock()
         self._writer: sqlite_utils.Database | None = None
         self._changed = False
@@ -110,8 +117,8 @@ class Database:
                 except sqlite3.Error:
                     self._close_writer()  # a closed connection has no transaction left open
                 raise
-            if time.monotonic() - self._snapshot_at > SNAPSHOT_SECONDS:
-                self._snapshot()
+        if self._takes_snapshots and time.monotonic() - self._snapshot_at > SNAPSHOT_SECONDS:
+            self._snapshot()
 
     def forget_deleted(self) -> None:
         """Let what was deleted leave the write-ahead log and the snapshot, too.
@@ -121,7 +128,7 @@ class Database:
         """
         with forking.in_use(), self._lock, self._explained():
             self._open_writer().conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            snapshots.forget_deleted(self.path)
+        snapshots.forget_deleted(self.path)
 
     def close(self) -> None:
         """Close the writer connection, and take a snapshot of what it has changed.
@@ -130,8 +137,8 @@ class Database:
         """
         with forking.in_use(), self._lock:
             self._close_writer()
-            if self._changed:
-                self._snapshot()
+        if self._takes_snapshots and self._changed:
+            self._snapshot()
 
     def _close_writer(self) -> None:
         if self._writer is not None:
@@ -139,12 +146,16 @@ class Database:
             self._writer = None
 
     def _snapshot(self) -> None:
-        """Take a snapshot; one that cannot be taken must not spoil what was done."""
+        """Take a snapshot; one that cannot be taken must not spoil what was done.
+
+        Without the lock and with no connection in use: nobody waits for the copy but who takes it.
+        """
         self._snapshot_at = time.monotonic()
+        self._changed = False  # before: what is written meanwhile may not be in the copy
         try:
             snapshots.take_snapshot(self.path)
-            self._changed = False
         except (LiftError, OSError) as error:
+            self._changed = True
             log.warning("no snapshot of the library was taken: %s", error)
 
     def _open_writer(self) -> sqlite_utils.Database:
@@ -158,8 +169,14 @@ class Database:
                 check_same_thread=False,
                 factory=effects.Connection,
             )
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA secure_delete = ON")
+            try:
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA secure_delete = ON")
+                # Not with the schema alone: an index that comes from a snapshot has no log yet.
+                self._switch_to_wal(connection)
+            except BaseException:
+                connection.close()
+                raise
             self._writer = sqlite_utils.Database(connection, execute_plugins=False)
         return self._writer
 
@@ -186,19 +203,17 @@ class Database:
                 f"This Python comes with SQLite {sqlite3.sqlite_version}, but LIFT Reader needs "
                 f"{oldest} or newer. Run it with a newer Python."
             )
-        with forking.in_use(), self._lock:
-            self._switch_to_wal(self._open_writer().conn)
-            with self.write() as database:
-                # Another process may have migrated while this one waited for the write lock.
-                version = database.execute("PRAGMA user_version").fetchone()[0]
-                if version < schema.VERSION:
-                    schema.migrate(database)
-                    database.execute(f"PRAGMA user_version = {schema.VERSION}")
-                    database.execute(f"PRAGMA application_id = {schema.seal(database.conn)}")
+        with self.write() as database:
+            # Another process may have migrated while this one waited for the write lock.
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version < schema.VERSION:
+                schema.migrate(database)
+                database.execute(f"PRAGMA user_version = {schema.VERSION}")
+                database.execute(f"PRAGMA application_id = {schema.seal(database.conn)}")
 
     @staticmethod
     def _switch_to_wal(connection: sqlite3.Connection) -> None:
-        """Turn on write-ahead logging; the file remembers it.
+        """Turn on write-ahead logging, where it is off; the file remembers it.
 
         SQLite does not honour the busy timeout for this one statement, hence the loop. Where the
         file system has no shared memory, SQLite keeps its own default, which works more slowly.
@@ -208,8 +223,10 @@ class Database:
             try:
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
                 return
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+            except sqlite3.OperationalError as error:
+                name = getattr(error, "sqlite_errorname", None) or ""
+                busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+                if not busy or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 

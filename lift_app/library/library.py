@@ -33,13 +33,17 @@ class Library:
         self.calibration = Calibration(db)
 
     @classmethod
-    def open(cls, settings: Settings) -> Library:
+    def open(cls, settings: Settings, *, snapshots: bool = True) -> Library:
         """Open the library in `settings.home` for `settings.owner`; make it if there is none.
+
+        Args:
+            settings: name the home and the owner.
+            snapshots: as of `Database`.
 
         Raises:
             LiftError: it is damaged, not writable or of a newer version of the program.
         """
-        return cls(settings, Database(settings.database), settings.owner)
+        return cls(settings, Database(settings.database, snapshots=snapshots), settings.owner)
 
     def for_owner(self, owner: str) -> Library:
         """The same library as another owner sees it, on the same connections."""

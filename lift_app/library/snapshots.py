@@ -17,12 +17,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from lift_app.errors import LiftError
 from lift_app.library import effects, folders, forking, schema
 from lift_app.settings import Settings
 
 REPORT = "restored.json"
-SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""Endings of what SQLite keeps beside an index, and would take for that of another one there."""
 
 _JSON = {
     "books": ("chapters", "metadata", "report"),
@@ -83,15 +86,20 @@ def mark_of(index: Path) -> Path:
 def take_snapshot(index: Path) -> None:
     """Copy an index as it is now, check the copy, and replace the last snapshot by it.
 
+    Waits for one that is being taken, in whatever process, so that the one which began last is the
+    one that stays. Do not call it with a connection in use: a fork would wait for that, too.
+
     Raises:
         LiftError: it cannot be written, or the index is damaged; the last snapshot is kept.
     """
+    with _turn(index):
+        _take(index)
+
+
+def _take(index: Path) -> None:
     fresh = folders.temporary(index.parent, "snapshot")
     try:
-        with (
-            forking.in_use(),
-            folders.explained("The snapshot of the library could not be written"),
-        ):
+        with folders.explained("The snapshot of the library could not be written"):
             effects.announce("write", fresh)
             try:
                 with _reading(index) as source, closing(sqlite3.connect(fresh)) as target:
@@ -99,6 +107,8 @@ def take_snapshot(index: Path) -> None:
                     target.execute("PRAGMA journal_mode = DELETE").fetchall()
             except DAMAGE as error:
                 raise OSError(None, str(error), str(fresh)) from error
+            # A fork may happen here and after the check, but not within: a child of it would find
+            # SQLite's memory locked by a thread that it does not have.
             if not is_sound(fresh, thorough=False):
                 raise LiftError(f"The index {index} is damaged.", code="damaged")
             effects.sync(fresh)
@@ -107,15 +117,31 @@ def take_snapshot(index: Path) -> None:
         effects.remove(fresh)
 
 
+@contextmanager
+def _turn(index: Path) -> Iterator[None]:
+    """One thread of one process at a time; whoever waits has no connection in use."""
+    lock = FileLock(index.with_name(f"{index.name}-snapshot.lock"), thread_local=False)
+    with folders.explained("The snapshot of the library could not be locked"):
+        effects.announce("open", lock.lock_file)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def forget_deleted(index: Path) -> None:
-    """Let what was deleted from an index leave its snapshot and damaged copies set aside, too."""
+    """Let what was deleted from an index leave its snapshot and damaged copies set aside, too.
+
+    A snapshot that began before the deletion is waited for, and replaced.
+    """
     for aside in folders.subfolders(index.parent / "damaged"):
         for copy in aside.glob(f"{index.name}*"):
             effects.remove(copy)
-    if not snapshot_of(index).exists():
-        return
     try:
-        take_snapshot(index)
+        with _turn(index):
+            if snapshot_of(index).exists():
+                _take(index)
     except LiftError:
         log.warning("the snapshot is removed, for it holds what was deleted")
         snapshot_of(index).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lift_app.errors import LiftError
 from lift_app.library import effects, folders
-from lift_app.library.snapshots import snapshot_of, take_snapshot
+from lift_app.library.snapshots import SIDE_FILES, snapshot_of, take_snapshot
 from lift_app.settings import Settings
 from lift_app.visitors.passes import KEY
 
@@ -195,6 +195,10 @@ class Bucket:
                 effects.make_folder(target.parent)
                 if folders.copy_file(self._files / sha, target) != sha:
                     return False
+            for name in (INDEX, *(INDEX + suffix for suffix in SIDE_FILES)):
+                effects.remove(home / name)  # SQLite would apply a log of before to this index
+                if (home / name).exists():
+                    raise OSError(None, "A file is in the way", str(home / name))
             for part in sorted(staged.iterdir(), key=lambda path: path.name == INDEX):
                 effects.remove(home / part.name)  # of a restoration that was killed
                 effects.rename(part, home / part.name)

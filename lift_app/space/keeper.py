@@ -87,13 +87,14 @@ class Keeper:
 
     def _save(self) -> bool:
         """Whether it worked; why not is logged."""
-        changes, self._saved_at = self._now(), time.monotonic()
+        changes, began = self._now(), time.monotonic()
         try:
             self._bucket.save(self._settings)
         except LiftError as error:
             log.warning("%s", error)
             return False
-        self._changes = changes
+        # Not of one that failed: that is tried again soon, however it came to be due.
+        self._changes, self._saved_at = changes, began
         return True
 
     def _now(self) -> tuple[tuple[int, int] | None, ...]:

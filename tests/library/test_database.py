@@ -11,7 +11,7 @@ import time
 import pytest
 
 from lift_app.errors import Busy, LiftError
-from lift_app.library import Library, database, schema
+from lift_app.library import Library, database, schema, snapshots
 from lift_app.library.database import Database
 from lift_app.settings import Settings
 
@@ -207,3 +207,51 @@ def test_a_command_that_only_reads_does_not_import_sqlite_utils_or_torch(library
         [sys.executable, "-c", script, str(home)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1", "False", "False"]
+
+
+def test_only_a_deletion_takes_a_snapshot_where_another_process_takes_them(library, home):
+    library.calibration.set("speed", {"n": 1.0})
+    library.close()
+    snapshot = home / "library.db-snapshot"
+    before = snapshot.stat().st_mtime_ns
+    with Library.open(Settings(home=home), snapshots=False) as slice_of_it:
+        slice_of_it.calibration.set("speed", {"n": 2.0})
+        slice_of_it.close()
+        assert snapshot.stat().st_mtime_ns == before
+        slice_of_it.db.forget_deleted()
+        assert snapshot.stat().st_mtime_ns > before
+
+
+def test_a_snapshot_that_began_before_a_deletion_does_not_undo_it(library, home, monkeypatch):
+    """The older copy is being checked while something is deleted: with, and without one before."""
+    library.calibration.set("secret", {"zanzibron": 1.0})
+    index, snapshot = home / "library.db", home / "library.db-snapshot"
+    for there_is_one in (False, True):
+        with library.db.write() as database:
+            database.execute("UPDATE calibration SET value = '{\"zanzibron\": 1.0}'")
+        if there_is_one:
+            snapshots.take_snapshot(index)
+        checking, go_on, sound = threading.Event(), threading.Event(), snapshots.is_sound
+
+        def slowly(path, sound=sound, checking=checking, go_on=go_on, **how):
+            if not checking.is_set():
+                checking.set()
+                assert go_on.wait(60)
+            return sound(path, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(snapshots, "is_sound", slowly)
+            older = threading.Thread(target=snapshots.take_snapshot, args=[index])
+            older.start()
+            assert checking.wait(60)
+            with library.db.write() as database:
+                database.execute("UPDATE calibration SET value = '{}'")
+            forgets = threading.Thread(target=library.db.forget_deleted)
+            forgets.start()
+            forgets.join(1)  # it waits, or this test would not know
+            library.calibration.set("other", {"n": 1.0})  # and keeps nobody from writing
+            go_on.set()
+            older.join(60)
+            forgets.join(60)
+        assert b"zanzibron" not in snapshot.read_bytes()
+        snapshot.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lift_app.library import Library, forking
+from lift_app.library import Library, effects, forking
 from lift_app.settings import Settings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -105,6 +105,31 @@ def test_a_connection_that_is_held_for_ever_only_delays_a_fork(
     over.set()
     thread.join(10)
     assert library.books.list() == []
+
+
+def test_a_fork_does_not_wait_while_a_snapshot_is_forced_to_disk(
+    library: Library, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.calibration.set("speed", {"tokens": 1.0})
+    syncing, over, sync = threading.Event(), threading.Event(), effects.sync
+
+    def slowly(path: Path) -> None:
+        syncing.set()
+        over.wait(20)
+        sync(path)
+
+    monkeypatch.setattr(effects, "sync", slowly)
+    thread = threading.Thread(target=library.close)
+    thread.start()
+    assert syncing.wait(20)
+    try:
+        assert not forking._users
+        assert in_fork(lambda: len(open_files("library.db-wal"))) == 0
+        library.calibration.set("speed", {"tokens": 2.0})  # nor does a writer
+    finally:
+        over.set()
+        thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_a_library_that_is_gone_is_forgotten(home: Path) -> None:

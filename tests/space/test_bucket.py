@@ -87,6 +87,20 @@ def test_a_library_comes_back_on_another_machine(
     assert (other.home / "visitors.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_readers_and_writers_of_a_library_that_came_back_do_not_wait_for_each_other(
+    bucket: Bucket, shelf: Settings, tmp_path: Path
+) -> None:
+    """The copy in the bucket is one file without a log; in use it has its log again."""
+    bucket.save(shelf)
+    other = elsewhere(shelf, tmp_path)
+    bucket.restore(other)
+    with Library.open(other) as library:
+        library.calibration.set("speed", {"n": 1.0})
+        with library.db.read() as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+            library.calibration.set("speed", {"n": 2.0})
+
+
 def test_a_home_with_an_index_is_left_alone(
     bucket: Bucket, shelf: Settings, tmp_path: Path
 ) -> None:
@@ -205,6 +219,45 @@ def test_a_killed_restoration_begins_anew(bucket: Bucket, shelf: Settings, tmp_p
     assert nth > 10
 
 
+@pytest.mark.parametrize("emptied", [False, True], ids=["gone", "empty"])
+def test_a_log_that_stayed_from_a_crash_is_not_applied_to_what_came_back(
+    bucket: Bucket, shelf: Settings, tmp_path: Path, emptied: bool
+) -> None:
+    bucket.save(shelf)
+    other = elsewhere(shelf, tmp_path)
+    bucket.restore(other)
+    log = other.database.with_name("library.db-wal")
+    with Library.open(other) as library:
+        with library.db.write() as database:
+            database.execute("UPDATE books SET title = 'of another index'")
+        left = log.read_bytes()
+    assert left
+    log.write_bytes(left)
+    other.database.unlink()
+    if emptied:
+        other.database.touch()
+    assert bucket.restore(other) is not None
+    assert titles(other) == titles(shelf)
+
+
+def test_a_log_that_cannot_be_removed_stops_a_restoration(
+    bucket: Bucket, shelf: Settings, tmp_path: Path
+) -> None:
+    bucket.save(shelf)
+    other = elsewhere(shelf, tmp_path)
+    other.home.mkdir()
+    (other.home / "library.db-wal").write_bytes(b"log")
+
+    def stuck(kind: str, target: str) -> None:
+        if (kind, Path(target).name) == ("remove", "library.db-wal"):
+            raise PermissionError(13, "Permission denied", target)
+
+    with effects.announced_to(stuck), pytest.raises(LiftError, match=r"library\.db-wal"):
+        bucket.restore(other)
+    assert not other.database.exists()
+    assert bucket.restore(other) is not None
+
+
 def test_files_that_nobody_lists_are_swept_once_they_are_old(
     bucket: Bucket, shelf: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +327,23 @@ def test_storage_that_cannot_be_written_costs_no_more_than_the_copy(
     keeper.close()
     assert "could not be copied to the bucket" in caplog.text
     assert len(titles(shelf)) == 2
+
+
+def test_a_save_by_the_clock_that_failed_is_due_again_at_once(
+    shelf: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(Bucket(tmp_path / "bucket"), shelf)
+    due = keeper._saved_at
+
+    def full(_: Settings) -> None:
+        raise LiftError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper._bucket, "save", full)
+        assert not keeper._save()
+    assert keeper._saved_at == due
+    assert keeper._save()
+    assert keeper._saved_at > due
 
 
 def test_without_a_bucket_nothing_is_kept(shelf: Settings) -> None:

@@ -132,6 +132,8 @@ def test_a_damaged_index_is_set_aside_and_the_snapshot_restored(
         assert "restored" in {finding.what for finding in examine(reader)}
         again = reader.add(next((aside / "books" / late["id"]).glob("source*")))
         assert again["id"] == late["id"]
+        with reader.library.db.read() as connection:  # snapshots have no log, an index has
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert_sound(settings)
 
 
