@@ -22,7 +22,9 @@ from lift_app.bench.intervals import paired
 from lift_app.bench.machine import describe_machine
 from lift_app.bench.recipe import READING
 from lift_app.bench.runs.kept import Kept, digest
-from lift_app.lifting.guard import STRENGTHS
+from lift_app.errors import CallerError
+from lift_app.lifting.guard import STRENGTHS, Guard
+from lift_app.lifting.probe import Measured, Probe
 from lift_app.models.catalogue import split_start
 from lift_app.reader import Reader
 
@@ -67,12 +69,19 @@ def run(
         suite: name of the questions.
         progress: told what is being done.
 
+    Raises:
+        CallerError: there are no documents, or no others with gold evidence.
+
     Returns:
         `suite`, `documents`, `questions`, `prompts`, `strengths` and `allowed` (rows with "probe",
         the mean harm it shows, or "allowed", the most it may show; "strength", a mean; "gain" and
         "evidence", differences to the base; "harm"), `run`.
     """
     prompts = reading_prompts(others, READING)
+    if not (documents and prompts):
+        raise CallerError(
+            "The bench needs documents that are long enough, and others with evidence."
+        )
     stands = split_start(reader.settings.model)[1] is not None
     arm = arms.ARMS[(arms.SFT if stands else "") + "LIFT+ICL"]
     plan = arms.Plan((arm,), recipe, {**values, "guard": False}, {}, write=False)
@@ -118,7 +127,6 @@ def _look(
     reader: Reader, document: BenchDocument, key: str, strength: float, prompts: Sequence[Prompt]
 ) -> _Found:
     from lift_app.answering.scoring import score
-    from lift_app.lifting.probe import Probe
     from lift_app.lifting.tasks import extracts_of
 
     engine = reader.engine()
@@ -155,8 +163,20 @@ def _look(
 
 
 def _highest(found: Mapping[float, _Found], allowed: float) -> float:
-    """The highest strength at which the probe shows no more harm than is allowed."""
-    return next(strength for strength in STRENGTHS if found[strength].probe <= allowed)
+    """What the guard would choose, were so much harm allowed."""
+
+    class Shown(Probe):
+        """A probe that has been asked already."""
+
+        def __init__(self) -> None:
+            pass
+
+        def measure(self, slot: str, strength: float = 1.0) -> Measured:
+            return Measured(found[strength].probe - allowed, 0.0)
+
+    guard = Guard(Shown(), "", 1)
+    list(guard.look(1))
+    return guard.verdicts[-1].strength
 
 
 class _Table:

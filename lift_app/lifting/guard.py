@@ -64,7 +64,7 @@ class Guard:
         return step in self._due and all(verdict.step != step for verdict in self.verdicts)
 
     def look(self, step: int) -> Iterator[None]:
-        """Look at the adapter; each `yield` ends a turn, and the verdict comes with the last."""
+        """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""
         verdict = Verdict(step, STRENGTHS[-1], 0.0, 0.0)
         first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
         while first < last:

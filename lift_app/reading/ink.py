@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium_c
 from lift_app.reading.hidden import is_white
 
 _TURNED = re.compile(
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+    "[\u200f\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 """Letters that run to the left: pdfium turns their lines around, with all that is in them."""
 _CLEAR = 16

@@ -181,6 +181,7 @@ def serve(
         log.info("interrupted")
     finally:
         demo.close(verbose=False)
+        door.close()
         uploads.forget(waiting)
 
 

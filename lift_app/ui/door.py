@@ -42,6 +42,10 @@ class Door:
         self._writings = Writings()
         self._room = None if house else Room(reader, self._writings)
 
+    def close(self) -> None:
+        """Let the answers end that are being written; nothing may be asked any more."""
+        self._writings.close()
+
     def reader(self, request: gr.Request | Request) -> Reader:
         """The Reader of who sent a request.
 

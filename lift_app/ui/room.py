@@ -253,10 +253,11 @@ class Room:
         yield [*(gr.skip() for _ in PARTS), _notice(notice), gr.skip()]
         try:
             added = add()
-            seat.preferences = False
-            self._open(seat, added["id"])
-            # What comes learned is there to be read; another book's report comes first.
-            seat.desk = seat.recording is None
+            with seat.lock:
+                seat.preferences = False
+                self._open(seat, added["id"])
+                # What comes learned is there to be read; another book's report comes first.
+                seat.desk = seat.recording is None
             said = words.ADDED if added.get("new", True) else words.ALREADY_THERE
             notice, trouble = said.format(title=added["title"]), False
         except Exception as error:

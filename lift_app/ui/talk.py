@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from lift_app.ui import chat
+from lift_app.errors import Busy
+from lift_app.ui import chat, words
 from lift_app.ui.compare import Column, columns_of
 from lift_app.ui.seat import Seat
 from lift_app.ui.telling import say, tell
@@ -46,22 +47,40 @@ class Talk:
         if not question or seat.book is None or self.view.answering(seat):
             yield _turn()
             return
-        seat.answering, seat.halted, seat.told = True, False, None
         edited, seat.edited = seat.edited, None
+        replaces = edited is not None and edited == seat.chat
+        yield from self._ask(seat, question, arm, evidence, strength, replaces=replaces)
+
+    def _ask(
+        self,
+        seat: Seat,
+        question: str,
+        arm: str,
+        evidence: bool,
+        strength: float,
+        *,
+        replaces: bool,
+    ) -> Iterator[Turn]:
+        """As `ask`; where it replaces the last turn of the chat, that is taken back."""
+        seat.answering, seat.halted, seat.told = True, False, None
         talk: list[chat.Message] = []
         try:
             if seat.chat is None:
                 title = textwrap.shorten(question, TITLE, placeholder=" …")
-                seat.chat, seat.blank = self.reader.new_chat(seat.book, title)["id"], False
-            elif seat.chat == edited:
-                self.reader.take_back(edited)
-            talk = [*chat.messages_html(self.reader.messages(seat.chat)), chat.user(question)]
+                seat.chat, seat.blank = self.reader.new_chat(str(seat.book), title)["id"], False
+            said = self.reader.messages(seat.chat)
+            said = said[: -2 if replaces else None]
+            talk = [*chat.messages_html(said), chat.user(question)]
             last: chat.Message = chat.waiting(self.view.waiting())
-            pieces = self._pieces(seat, question, arm, evidence, strength, seat.chat)
+            pieces = self._pieces(
+                seat, question, arm, evidence, strength, seat.chat, replaces=replaces
+            )
             # Before anything is shown: then it goes on even if the window is gone at once.
             writing = self.writings.begin(seat.chat, question, pieces)
+            if writing is None:  # another window of this chat was faster
+                raise Busy(words.STILL_ANSWERING)
             yield _turn([*talk, last], gr.update(value=""), busy=True)
-            for text, answer in writing.follow() if writing is not None else ():
+            for text, answer in writing.follow():
                 last = chat.assistant(text, answer, len(talk))
                 yield _turn([*talk, last])
             yield _turn([*talk, last], busy=False)
@@ -79,16 +98,21 @@ class Talk:
         if seat.chat is None or self.view.answering(seat):
             yield _turn()
             return
-        last = self.reader.take_back(seat.chat)
         seat.edited = None
-        yield from self.ask(seat, last or "", arm, evidence, strength)
+        failed = self._failed(seat)
+        question = failed or self._last_question(seat)
+        if not question:
+            yield _turn()
+            return
+        yield from self._ask(seat, question, arm, evidence, strength, replaces=not failed)
 
     def edit(self, seat: Seat) -> Turn:
         """Put the last question back into the box; it and its answer stay until one is asked."""
         if seat.chat is None or self.view.answering(seat):
             return _turn()
-        seat.edited = seat.chat
-        return _turn(box=gr.update(value=self._last_question(seat)))
+        failed = self._failed(seat)
+        seat.edited = None if failed else seat.chat
+        return _turn(box=gr.update(value=failed or self._last_question(seat)))
 
     def compare(
         self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
@@ -98,7 +122,7 @@ class Talk:
         With `evidence` each arm answers a second time, with passages. Arguments else as `ask`.
         """
         question = (question or "").strip() or self._last_question(seat)
-        if not question or seat.book is None or seat.answering:
+        if not question or seat.book is None or self.view.answering(seat):
             yield _turn()
             return
         seat.answering, seat.halted = True, False
@@ -148,10 +172,14 @@ class Talk:
         evidence: bool,
         strength: float,
         chat: str | None = None,
+        *,
+        replaces: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """The answer as the Reader streams it."""
+        """The answer as the Reader streams it, for a chat in place of its last turn."""
+        if chat is not None and replaces:
+            self.reader.take_back(chat)
         untouched = strength == self.reader.settings.default_strength(evidence=True)
-        return self.reader.ask_stream(
+        yield from self.reader.ask_stream(
             str(seat.book),
             question,
             arm=arm,
@@ -160,6 +188,11 @@ class Talk:
             strength=None if untouched else strength,
             chat=chat,
         )
+
+    def _failed(self, seat: Seat) -> str | None:
+        """The question that stands last in the chat without an answer, if there is one."""
+        writing = self.writings.of(seat.chat)
+        return writing.question if writing is not None and writing.trouble else None
 
     def _last_question(self, seat: Seat) -> str:
         """What was asked last: a reader compares what was just answered."""

@@ -276,9 +276,9 @@ class View:
     def _chat(self, seat: Seat) -> Any:
         if seat.answering:
             return gr.skip()
+        writing = self._writings.of(seat.chat)  # first: an answer that ends meanwhile is a message
         messages = self._messages(seat)
         html = chat.messages_html(messages)
-        writing = self._writings.of(seat.chat)
         if writing is None or writing.answer is not None:
             return seat.news("chat", (seat.book, seat.chat, len(messages)), html)
         # Asked in a window that is gone, or in another one; or it failed.
@@ -289,7 +289,8 @@ class View:
             html.append(chat.assistant(writing.text, None))
         else:
             html.append(chat.waiting(self.waiting()))
-        return seat.news("chat", (seat.book, seat.chat, html), html)
+        state = (id(writing), len(writing.text), writing.trouble)
+        return seat.news("chat", (seat.book, seat.chat, len(messages), state), html)
 
     def answering(self, seat: Seat) -> bool:
         """Whether an answer is being written, into this window or into its chat."""

@@ -20,6 +20,10 @@ FRAME = 0.12
 """Seconds between two updates of a streamed answer: smooth, and light on slow lines."""
 MOST_FAILED = 100
 """Answers that failed and are remembered, of all chats."""
+LONGEST_FAILED = 20_000
+"""Characters of a question that is remembered with them."""
+PATIENCE = 5.0
+"""Seconds in which answers end when the app does."""
 
 
 class Writing:
@@ -31,6 +35,7 @@ class Writing:
         answer: the whole of it, once it stands in the chat.
         trouble: why there will be none, in words for the reader.
         ended: whether anything more will come.
+        unwanted: nothing more is to come: the app ends.
     """
 
     def __init__(self, question: str) -> None:
@@ -39,6 +44,7 @@ class Writing:
         self.answer: dict[str, Any] | None = None
         self.trouble = ""
         self.ended = False
+        self.unwanted = False
         self._moved = threading.Condition()
 
     def follow(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -66,6 +72,8 @@ class Writing:
         """Take what `Reader.ask_stream` gives, to its end."""
         try:
             for piece in pieces:
+                if self.unwanted:
+                    break
                 with self._moved:
                     self.text += piece.get("text", "")
                     self.answer = piece.get("answer", self.answer)
@@ -84,6 +92,7 @@ class Writings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: OrderedDict[str, Writing] = OrderedDict()
+        self._threads: set[threading.Thread] = set()
 
     def begin(self, chat: str, question: str, pieces: Iterator[dict[str, Any]]) -> Writing | None:
         """Begin to write an answer into a chat; None if one is being written there."""
@@ -99,6 +108,8 @@ class Writings:
         work = threading.Thread(
             target=around.run, args=(self._write, chat, writing, pieces), daemon=True
         )
+        with self._lock:
+            self._threads.add(work)
         work.start()
         return writing
 
@@ -112,11 +123,23 @@ class Writings:
         writing = self.of(chat)
         return writing is not None and not writing.ended
 
+    def close(self) -> None:
+        """End them before what they write into is closed; one that does not end is left behind."""
+        with self._lock:
+            threads = list(self._threads)
+            for writing in self._of.values():
+                writing.unwanted = True
+        until = time.monotonic() + PATIENCE
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
     def _write(self, chat: str, writing: Writing, pieces: Iterator[dict[str, Any]]) -> None:
         writing.write(pieces)
         with self._lock:
-            if not writing.trouble:
-                self._of.pop(chat, None)
+            self._threads.discard(threading.current_thread())
+            kept = writing.trouble and len(writing.question) <= LONGEST_FAILED
+            if not kept and self._of.get(chat) is writing:
+                del self._of[chat]
             failed = [one for one, written in self._of.items() if written.ended]
             for one in failed[: len(failed) - MOST_FAILED]:
                 del self._of[one]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading_documents import epub_entries, make_pdf, make_zip, prose
 
+from lift_app.reading import ink
 from lift_app.reading.characters import clean
 from lift_app.reading.docx import read_docx
 from lift_app.reading.draft import Draft, Limits
@@ -172,3 +173,7 @@ def test_long_texts_and_many_pages_are_told_shortly() -> None:
         hidden.keep("word " * 200, page + 1)
     [sentence] = hidden.warnings()
     assert len(sentence) < 260 and "and 22 more" in sentence
+
+
+def test_marks_that_turn_a_line_make_it_be_looked_at_letter_by_letter() -> None:
+    assert all(ink._TURNED.search(f"a{mark}b") for mark in "\u200f\u05d0\u0627\u061c")

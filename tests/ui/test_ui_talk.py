@@ -13,6 +13,7 @@ from lift_app.errors import LiftError
 from lift_app.ui import words
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
+from lift_app.ui.writing import Writings
 
 pytestmark = pytest.mark.usefixtures("notes")
 
@@ -277,3 +278,81 @@ def test_a_question_that_failed_stands_there_until_the_next(
     assert "The disk is full." in trouble["content"]
     talk(room, back, "Who wept?")
     assert len(drawn(room.tick(back))["chat"]) == 2
+
+
+def test_what_failed_is_asked_again_and_what_was_answered_stays(
+    room: Room, fake: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    talk(room, seat, "Who rang the bell?")
+
+    def broken(*_: object, **__: object) -> Iterator[dict]:
+        raise LiftError("The disk is full.")
+        yield {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "ask_stream", broken)
+        talk(room, seat, "Who wept?")
+    assert room.talk.edit(seat)[1]["value"] == "Who wept?"
+    list(room.talk.again(seat, "", "ICL", True, 1.0))
+    asked = [m["content"] for m in fake.messages(seat.chat or "") if m["role"] == "user"]
+    assert asked == ["Who rang the bell?", "Who wept?"]
+
+
+def test_of_two_windows_that_ask_at_once_one_keeps_its_question(
+    room: Room, slow: FakeReader, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(room, seat)
+    talk(room, seat, "Who slept?")
+    other = Seat()
+    room.arrive(other, address())
+    asking = room.talk.ask(seat, "Who rang the bell?", "ICL", True, 1.0)
+    next(asking)
+    monkeypatch.setattr(room.view, "answering", lambda _: False)  # it looked a moment ago
+    [turn] = talk(room, other, "Who wept?")
+    assert words.STILL_ANSWERING in turn[0][-1]["content"]
+    assert turn[1]["value"] == "Who wept?"
+    assert "href" in list(asking)[-1][0][-1]["content"]
+
+
+def test_answers_end_when_the_app_does() -> None:
+    closed: list[str] = []
+
+    def pieces() -> Iterator[dict]:
+        try:
+            while True:
+                time.sleep(0.01)
+                yield {"text": "and "}
+        finally:
+            closed.append("closed")
+
+    writings = Writings()
+    writing = writings.begin("a", "What then?", pieces())
+    assert writing is not None and writings.begin("a", "And then?", pieces()) is None
+    assert next(writing.follow())[0].startswith("and")
+    writings.close()
+    assert writing.ended and closed == ["closed"]
+    assert writings.of("a") is None
+
+
+def test_few_failures_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lift_app.ui.writing.MOST_FAILED", 2)
+    monkeypatch.setattr("lift_app.ui.writing.LONGEST_FAILED", 20)
+
+    def broken() -> Iterator[dict]:
+        raise LiftError("The disk is full.")
+        yield {}
+
+    writings = Writings()
+    for chat in ("a", "b", "c", "long"):
+        writing = writings.begin(chat, "Why? " * (5 if chat == "long" else 1), broken())
+        assert writing is not None
+        with pytest.raises(LiftError, match="disk"):
+            list(writing.follow())
+    writings.close()
+    assert [bool(writings.of(chat)) for chat in ("a", "b", "c", "long")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
