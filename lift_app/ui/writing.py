@@ -97,20 +97,19 @@ class Writings:
     def begin(self, chat: str, question: str, pieces: Iterator[dict[str, Any]]) -> Writing | None:
         """Begin to write an answer into a chat; None if one is being written there."""
         writing = Writing(question)
-        with self._lock:
-            before = self._of.pop(chat, None)
-            if before is not None and not before.ended:
-                self._of[chat] = before
-                return None
-            self._of[chat] = writing
         # The request that asks belongs to it, for where a GPU is lent to who sent it.
         around = contextvars.copy_context()
         work = threading.Thread(
             target=around.run, args=(self._write, chat, writing, pieces), daemon=True
         )
         with self._lock:
+            before = self._of.get(chat)
+            if before is not None and not before.ended:
+                return None
+            work.start()  # what it does at its end waits for the lock
             self._threads.add(work)
-        work.start()
+            self._of[chat] = writing
+            self._of.move_to_end(chat)
         return writing
 
     def of(self, chat: str | None) -> Writing | None:

@@ -127,7 +127,9 @@ def test_the_embedded_model_is_given_orders(
     answerer = Answerer(library, OwnVoice(AdapterHost(base)), embedded_settings)
     for text in BOOKS.values():
         row = shelve(text)
-        bound(library, row, put(answerer, row))
+        answer = put(answerer, row)
+        assert answer.answer
+        bound(library, row, answer)
 
 
 def bound(library: Library, row: BookRow, answer: Answer) -> None:

@@ -349,7 +349,7 @@ def test_few_failures_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         assert writing is not None
         with pytest.raises(LiftError, match="disk"):
             list(writing.follow())
-    writings.close()
+        writings.close()  # waits for its end
     assert [bool(writings.of(chat)) for chat in ("a", "b", "c", "long")] == [
         False,
         True,
