@@ -8,7 +8,7 @@ which neither the probe nor a lift has seen. So `guard.HARM` is chosen by what a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from statistics import fmean
@@ -24,7 +24,7 @@ from lift_app.bench.recipe import READING
 from lift_app.bench.runs.kept import Kept, digest
 from lift_app.errors import CallerError
 from lift_app.lifting.guard import STRENGTHS, Guard
-from lift_app.lifting.probe import Measured, Probe
+from lift_app.lifting.probe import Probe
 from lift_app.models.catalogue import split_start
 from lift_app.reader import Reader
 
@@ -154,15 +154,22 @@ def _look(
         )
         with host.active(slot, strength):
             others = surprises(host, prompts)
-        probe = Probe(host, document.title, extracts, 0).measure(slot, strength)
-        return _Found(
-            round(probe.harm, 5), [s.nll for s in plain], [s.nll for s in evidence], others
-        )
+        probe = _in_one_turn(Probe(host, document.title, extracts, 0).harm(slot, strength))
+        return _Found(round(probe, 5), [s.nll for s in plain], [s.nll for s in evidence], others)
 
     return engine.submit(turn, model=reader.settings.model).result()
 
 
-def _highest(found: Mapping[float, _Found], allowed: float) -> float:
+def _in_one_turn(turns: Generator[None, None, float]) -> float:
+    """What turns return, taken without a pause."""
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return float(end.value)
+
+
+def _highest(found: Mapping[float, _Found], most: float) -> float:
     """What the guard would choose, were so much harm allowed."""
 
     class Shown(Probe):
@@ -171,8 +178,14 @@ def _highest(found: Mapping[float, _Found], allowed: float) -> float:
         def __init__(self) -> None:
             pass
 
-        def measure(self, slot: str, strength: float = 1.0) -> Measured:
-            return Measured(found[strength].probe - allowed, 0.0)
+        def harm(
+            self, slot: str, strength: float = 1.0, allowed: float = 0.0
+        ) -> Generator[None, None, float]:
+            yield
+            return found[strength].probe - most
+
+        def memory(self, slot: str, strength: float = 1.0) -> float:
+            return 0.0
 
     guard = Guard(Shown(), "", 1)
     list(guard.look(1))

@@ -40,9 +40,11 @@ NOTHING_BESIDE = TaskRows()
 
 def general_beside(base: BaseModel, recipe: Recipe, step: int) -> TaskRows:
     """What a step has beside its segments where no tasks are: the recipe's general prompts."""
-    if not recipe.general_weight:
+    # In the middle of those steps: the first ones hardly move the adapter, the last ones do.
+    number, rest = divmod(step, recipe.general_every)
+    if not recipe.general_weight or rest != recipe.general_every // 2:
         return NOTHING_BESIDE
-    return TaskRows(general=tuple(general_rows(base, recipe.seed, step)))
+    return TaskRows(general=tuple(general_rows(base, recipe.seed, number)))
 
 
 def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:

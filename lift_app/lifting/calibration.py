@@ -10,12 +10,13 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from lift_app.errors import LiftError
-from lift_app.lifting.auxiliary import general_beside
+from lift_app.lifting.auxiliary import NOTHING_BESIDE, general_beside
 from lift_app.lifting.estimate import Calibration, is_measured, remember_speed
 from lift_app.lifting.framing import excerpt_prefix
 from lift_app.lifting.memory import Memory
@@ -27,8 +28,9 @@ from lift_app.models.lora import AdapterHost
 from lift_app.models.peak import forget_peak, peak_bytes
 
 SLOT = "calibration"
-STEPS = 3
-"""Steps that are timed, after one that is not."""
+STEPS = 4
+"""Steps that are timed, after one that is not. With general prompts beside some of a recipe's
+steps, every second one timed has them."""
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +64,15 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         once = replace(recipe, epochs=1, stride=length, fresh_cuts=False)
         forget_peak()
         trainer = Trainer(host, SLOT, ids, segments, once, prefix)
-        timed = []
+        share = 1 / recipe.general_every if recipe.general_weight else 0.0
+        general = general_beside(base, replace(recipe, general_every=1), 0)
+        seconds: dict[bool, list[float]] = {True: [], False: []}
         while not trainer.finished:
-            timed.append(trainer.step(general_beside(base, recipe, trainer.step_done)))
+            beside = share == 1 or (share > 0 and trainer.step_done % 2 == 1)
+            step = trainer.step(general if beside else NOTHING_BESIDE)
+            if step.step > 1:
+                seconds[beside].append(step.seconds)
             yield
-        del timed[0]
         memory = Memory(host, SLOT, ids, segments, prefix)
         began = time.perf_counter()
         memory.step()
@@ -83,7 +89,9 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         host.drop(SLOT)
     if is_measured(kept, **of):  # by a whole lift between two turns, which knows better
         return
-    speed = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
+    shares = {True: share, False: 1 - share}
+    a_step = sum(shares[kind] * fmean(taken) for kind, taken in seconds.items() if taken)
+    speed = recipe.batch_segments * length / a_step
     remember_speed(
         kept,
         **of,

@@ -157,7 +157,7 @@ def _work(recipe: Recipe) -> float:
     learned = recipe.segment_length + (0 if recipe.carried_tokens else before)
     read = before + recipe.carried_tokens if recipe.carried_tokens else 0
     text = (learned * (1 + recipe.upper_layers) + read) / (2 * recipe.segment_length)
-    beside = GENERAL_TOKENS if recipe.general_weight else 0
+    beside = GENERAL_TOKENS / recipe.general_every if recipe.general_weight else 0
     return text + beside / (recipe.segment_length * recipe.batch_segments)
 
 
@@ -172,13 +172,15 @@ def _name(weights_sha256: str, choice: Choice, recipe: Recipe | None = None) -> 
     if recipe is None:  # of whichever recipe was measured last
         return of_model
     # Tasks take time beside the tokens of the book, by their kind and number.
-    tasks = (
-        f"/{recipe.tasks_every}"
-        f"{'c' * (recipe.task_weight > 0 or recipe.distillation_weight > 0)}"
-        f"{'o' * (recipe.retention_weight > 0)}{'q' * recipe.asks}"
-        if recipe.has_tasks
-        else ""
-    ) + ("/g" if recipe.general_weight else "")
+    tasks = ""
+    if recipe.has_tasks:
+        tasks = (
+            f"/{recipe.tasks_every}"
+            f"{'c' * (recipe.task_weight > 0 or recipe.distillation_weight > 0)}"
+            f"{'o' * (recipe.retention_weight > 0)}{'q' * recipe.asks}"
+        )
+    if recipe.general_weight:
+        tasks += f"/g{recipe.general_every if recipe.general_every > 1 else ''}"
     shape = (
         f"{recipe.segment_length}x{recipe.batch_segments}r{recipe.rank}"
         f"/{recipe.framing}{recipe.context_tokens or ''}"

@@ -18,35 +18,35 @@ from lift_app.models.base_model import BaseModel
 from lift_app.template import NOT_SAID, ask, instruct
 
 TALK_EVERY = 4
-"""Steps from one with small talk to the next; those between have a passage."""
+"""Groups from one with small talk to the next; those between have a passage."""
 TALK_AT_ONCE = 4
-"""Prompts of such a step."""
+"""Prompts of such a group."""
 TITLES = ("A Handbook", "Old Tales", "The Winter Papers", "Reports and Letters")
 """Of the books that the passages are said to be from."""
 
 
-def general_rows(base: BaseModel, seed: int, step: int) -> list[Row]:
-    """The general prompts of a step: they begin alike.
+def general_rows(base: BaseModel, seed: int, group: int) -> list[Row]:
+    """One group of general prompts: they begin alike.
 
     Passages come in an order that the seed draws, and none again before all have been there.
 
     Args:
         base: its tokenizer and chat template.
         seed: of every choice.
-        step: 0-based; the same step is the same prompts.
+        group: 0-based; the same group is the same prompts.
     """
     data = _prompts()
-    if step % TALK_EVERY == TALK_EVERY - 1:
-        chosen = random.Random(f"{seed}/talk/{step}").sample(data["general"], TALK_AT_ONCE)
+    if group % TALK_EVERY == TALK_EVERY - 1:
+        chosen = random.Random(f"{seed}/talk/{group}").sample(data["general"], TALK_AT_ONCE)
         return [
             spoken(base, [{"role": "user", "content": one["question"]}], one["answer"])
             for one in chosen
         ]
-    number = step - step // TALK_EVERY
+    number = group - group // TALK_EVERY
     around, place = divmod(number, len(data["reading"]))
     draw = random.Random(f"{seed}/reading/{around}")
     passage = draw.sample(data["reading"], len(data["reading"]))[place]
-    title = random.Random(f"{seed}/title/{step}").choice(TITLES)
+    title = random.Random(f"{seed}/title/{group}").choice(TITLES)
     return [
         spoken(
             base,

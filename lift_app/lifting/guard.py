@@ -65,18 +65,18 @@ class Guard:
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""
-        verdict = Verdict(step, STRENGTHS[-1], 0.0, 0.0)
+        strength, least = STRENGTHS[-1], 0.0
         first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
         while first < last:
             middle = (first + last) // 2
-            found = self._probe.measure(self._slot, STRENGTHS[middle])
-            if found.harm <= HARM:
-                verdict = Verdict(step, STRENGTHS[middle], found.harm, found.memory)
+            harm = yield from self._probe.harm(self._slot, STRENGTHS[middle], HARM)
+            if harm <= HARM:
+                strength, least = STRENGTHS[middle], harm
                 last = middle
             else:
                 first = middle + 1
-            yield
-        self.verdicts.append(verdict)
+        memory = self._probe.memory(self._slot, strength) if strength else 0.0
+        self.verdicts.append(Verdict(step, strength, least, memory))
 
     @property
     def best(self) -> Verdict | None:

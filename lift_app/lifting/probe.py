@@ -8,9 +8,10 @@ so one number each says what the adapter does at some strength.
 from __future__ import annotations
 
 import json
+import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from functools import cached_property
 from importlib import resources
 from statistics import fmean
 
@@ -25,17 +26,6 @@ OTHER_BOOK = "A Handbook"
 """Title in the prompts that are not about the book."""
 MOST_EXTRACTS = 8
 """Extracts of the book that are kept for the probe; at most a quarter of them."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What an adapter does, as means of NLL differences to the base, in nats a token."""
-
-    harm: float
-    """On reading or on general prompts, whichever it is worse for: the rise as a share of the
-    base's NLL; above 0 is worse."""
-    memory: float
-    """On tasks about the book; below 0 is better than the base."""
 
 
 class Probe:
@@ -56,43 +46,86 @@ class Probe:
         data = json.loads(
             resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
         )
-        reading = [
-            pack(
-                [
-                    spoken(
-                        base, _asked(ask(q["question"], [one["passage"]]), OTHER_BOOK), q["answer"]
-                    )
-                    for q in one["questions"]
-                ],
-                base.device,
-            )
+        general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
+        passages = [
+            [
+                spoken(base, _asked(ask(q["question"], [one["passage"]]), OTHER_BOOK), q["answer"])
+                for q in one["questions"]
+            ]
             for one in data["reading"]
         ]
-        general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
-        self._harm = [reading, [pack(general, base.device)]]
+        # The few general prompts first: where they are harmed, no passage has to be read.
+        self._parts = [
+            [_Reading(host, pack(rows, base.device)) for rows in part]
+            for part in ([general], passages)
+        ]
         tasks = _tasks(held_out(extracts, seed), seed)
-        rows = [spoken(base, _asked(ask(task.question), title), task.answer) for task in tasks]
-        self._memory = [pack(rows, base.device)] if rows else []
-        with host.disabled() as model:
-            self._base_harm, self._base_memory = self._nll(model)
+        asked = [spoken(base, _asked(ask(task.question), title), task.answer) for task in tasks]
+        self._book = _Reading(host, pack(asked, base.device)) if asked else None
 
     @property
     def remembers(self) -> bool:
         """Whether there is anything about the book to measure memory by."""
-        return bool(self._memory)
+        return self._book is not None
 
-    def measure(self, slot: str, strength: float = 1.0) -> Measured:
-        """What the adapter in `slot` does at a strength."""
-        with self._host.active(slot, strength) as model:
-            harm, memory = self._nll(model)
+    def harm(
+        self, slot: str, strength: float = 1.0, allowed: float = math.inf
+    ) -> Generator[None, None, float]:
+        """What the adapter in `slot` does to the prompts that are not about the book.
+
+        Each `yield` ends a turn, after one pass, or two where the base is read for the first time.
+
+        Args:
+            slot: the adapter.
+            strength: its strength.
+            allowed: above it the rest is not looked at.
+
+        Returns:
+            Harm to reading or to general prompts, whichever is worse: the rise of the mean NLL as a
+            share of the base's; above 0 is worse.
+        """
         # Of each by itself: what is read is answered surely, so in a common mean it hardly counts.
-        worst = max(now / base - 1 for now, base in zip(harm, self._base_harm, strict=True))
-        return Measured(worst, memory - self._base_memory)
+        worst = -math.inf
+        for part in self._parts:
+            now, before = [], []
+            for reading in part:
+                now += reading.nll(slot, strength)
+                before += reading.base
+                yield
+            worst = max(worst, fmean(now) / fmean(before) - 1)
+            if worst > allowed:
+                break
+        return worst
 
-    def _nll(self, model: torch.nn.Module) -> tuple[list[float], float]:
-        """Of the base or an adapter: reading and general prompts, and tasks about the book."""
-        harm = [_mean(model, group) for group in self._harm]
-        return harm, _mean(model, self._memory) if self._memory else 0.0
+    def memory(self, slot: str, strength: float = 1.0) -> float:
+        """Mean NLL of tasks about the book beside the base, in nats a token; below 0 is better."""
+        if self._book is None:
+            return 0.0
+        return fmean(self._book.nll(slot, strength)) - fmean(self._book.base)
+
+
+class _Reading:
+    """Prompts that are read in one pass."""
+
+    def __init__(self, host: AdapterHost, packed: Packed) -> None:
+        self._host = host
+        self._packed = packed
+
+    @cached_property
+    def base(self) -> list[float]:
+        """NLL of each answer without an adapter."""
+        with self._host.disabled() as model:
+            return self._read(model)
+
+    def nll(self, slot: str, strength: float) -> list[float]:
+        """NLL of each answer with an adapter."""
+        with self._host.active(slot, strength) as model:
+            return self._read(model)
+
+    def _read(self, model: torch.nn.Module) -> list[float]:
+        with torch.no_grad():
+            values: list[float] = row_means(model, self._packed).tolist()
+        return values
 
 
 def held_out(extracts: Sequence[Extract], seed: int) -> list[Extract]:
@@ -117,9 +150,3 @@ def _asked(request: str, title: str | None = None) -> list[Message]:
     """A question, about a book where a title is given."""
     message = {"role": "user", "content": request}
     return [message] if title is None else [instruct(title), message]
-
-
-def _mean(model: torch.nn.Module, group: Sequence[Packed]) -> float:
-    """Mean NLL of all answers of a group."""
-    with torch.no_grad():
-        return fmean(value for packed in group for value in row_means(model, packed).tolist())

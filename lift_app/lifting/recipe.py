@@ -17,7 +17,7 @@ from lift_app.lifting.segments import trained_tokens
 from lift_app.lifting.values import with_values
 
 FRAMINGS = ("excerpt", "context", "raw")
-_LATER = ("general_weight", "fresh_cuts", "carried_tokens", "upper_layers")
+_LATER = ("general_weight", "general_every", "fresh_cuts", "carried_tokens", "upper_layers")
 """Fields that came after adapters had been kept. As long as one has its default it is left out of
 the hash, so those adapters keep their keys."""
 
@@ -68,6 +68,9 @@ class Recipe:
     general_weight: float = 0.0
     """Weight of the distance to the base on passages that have nothing to do with the book, so that
     the lift does no harm to how other things are read (`lifting/general.py`)."""
+    general_every: int = 1
+    """Steps from one group of general prompts to the next: they cost about as much as a segment of
+    256 tokens."""
     asks: bool = False
     """Whether the base asks questions of its own, where it stands on a start that has learned to;
     otherwise all tasks are made of the text itself, which costs no writing."""
@@ -108,8 +111,10 @@ class Recipe:
             self.retention_weight,
             self.general_weight,
         )
-        if min(weights) < 0 or self.tasks_every < 1 or self.context_tokens < 0:
-            raise CallerError("Recipe: weights and context_tokens are at least 0, tasks_every 1.")
+        if min(weights) < 0 or self.context_tokens < 0:
+            raise CallerError("Recipe: weights and context_tokens are at least 0.")
+        if self.tasks_every < 1 or self.general_every < 1:
+            raise CallerError("Recipe: tasks_every and general_every are at least 1.")
         if self.carried_tokens < 0 or not 0 < self.upper_layers <= 1:
             raise CallerError(
                 "Recipe: carried_tokens is at least 0, upper_layers a share above 0, at most 1."

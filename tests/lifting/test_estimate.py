@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
 from lift_app.lifting.looks import tokens_read
 from lift_app.lifting.recipe import RECIPES, Recipe
 from lift_app.lifting.schedule import Schedule
-from lift_app.lifting.trainer import Trainer
+from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
@@ -128,6 +129,27 @@ def test_a_short_test_measures_once(host: AdapterHost, monkeypatch: pytest.Monke
     assert all(torch.equal(before[name], tensor) for name, tensor in host.state("lift").items())
     assert list(calibration_turns(host, kept, RECIPE)) == []
     assert list(calibration_turns(host, Kept(), replace(RECIPE, task_weight=1.0))) == []
+
+
+def test_general_prompts_beside_some_steps_are_counted_by_their_share(
+    host: AdapterHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(trainer: Trainer, beside: TaskRows) -> StepResult:
+        trainer.step_done += 1
+        took = 5.0 if trainer.step_done == 1 else 3.0 if beside.general else 1.0
+        return StepResult(trainer.step_done, 2.0, 2 * RECIPE.segment_length, {}, took)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    tokens = RECIPE.batch_segments * RECIPE.segment_length
+    for changes, seconds in (
+        ({}, 1.0),
+        ({"general_weight": 1.0}, 3.0),
+        ({"general_weight": 1.0, "general_every": 4}, 1.5),
+    ):
+        kept, recipe = Kept(), replace(RECIPE, **changes)
+        list(calibration_turns(host, kept, recipe))
+        [speed] = [one["tokens_per_second"] for one in kept.values() if "tokens_per_second" in one]
+        assert speed == pytest.approx(tokens / seconds)
 
 
 @pytest.mark.parametrize("where", ["trainer.token_losses", "memory.Memory.step"])

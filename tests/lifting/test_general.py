@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lift_app.lifting.auxiliary import NOTHING_BESIDE, general_beside
 from lift_app.lifting.general import TALK_AT_ONCE, TALK_EVERY, _prompts, general_rows
+from lift_app.lifting.recipe import Recipe
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
@@ -42,6 +45,15 @@ def test_every_passage_comes_before_one_comes_again(base: BaseModel) -> None:
     told = [text.partition("From the book:")[2].partition("Question:")[0] for text in seen]
     assert len(set(told[:passages])) == passages
     assert all(told)
+
+
+def test_they_stand_beside_every_nth_step(base: BaseModel) -> None:
+    recipe = Recipe(general_weight=1.0, general_every=4)
+    beside = [general_beside(base, recipe, step).general for step in range(12)]
+    assert [step for step, rows in enumerate(beside) if rows] == [2, 6, 10]
+    every = [general_beside(base, replace(recipe, general_every=1), step) for step in range(3)]
+    assert [list(beside[step]) for step in (2, 6, 10)] == [list(one.general) for one in every]
+    assert general_beside(base, replace(recipe, general_weight=0.0), 2) == NOTHING_BESIDE
 
 
 def test_small_talk_comes_between(base: BaseModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from lift_app.lifting.guard import HARM, PATIENCE, STRENGTHS, Guard, Verdict
 from lift_app.lifting.looks import LOOKS, STRENGTHS_TRIED, TOKENS
-from lift_app.lifting.probe import MOST_EXTRACTS, Measured, Probe, held_out
+from lift_app.lifting.probe import MOST_EXTRACTS, Probe, held_out
 from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import Extract
 from lift_app.models.base_model import BaseModel
@@ -28,13 +29,17 @@ class FakeProbe:
     """No harm up to the strength that the script says; memory likewise, look by look."""
 
     def __init__(self, harmless: list[float], memory: list[float]) -> None:
-        self.harmless, self.memory = harmless, memory
+        self.harmless, self.remembered = harmless, memory
         self.look = 0
         self.measured = 0
 
-    def measure(self, slot: str, strength: float = 1.0) -> Measured:
+    def harm(self, slot: str, strength: float, allowed: float) -> Iterator[None]:
         self.measured += 1
-        return Measured(strength - self.harmless[self.look], self.memory[self.look])
+        yield
+        return strength - self.harmless[self.look]
+
+    def memory(self, slot: str, strength: float) -> float:
+        return self.remembered[self.look]
 
 
 def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]]:
@@ -47,6 +52,15 @@ def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]
         list(guard.look(25 * (number + 1)))
         better.append(guard.best is not before)
     return guard, better
+
+
+def harm(probe: Probe, strength: float = 1.0) -> float:
+    turns = probe.harm("lift", strength)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.fixture
@@ -112,18 +126,26 @@ def test_a_resumed_guard_remembers_its_looks() -> None:
 def test_the_probe_sees_harm_and_memory_and_no_adapter_is_neither(host: AdapterHost) -> None:
     probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
     host.reset("lift", 4, 8, seed=0)
-    assert probe.measure("lift") == Measured(0.0, 0.0)  # a fresh adapter changes nothing
-    read = sum(packed.ids.numel() for group in probe._harm for packed in group)
+    assert harm(probe) == probe.memory("lift") == 0  # a fresh adapter changes nothing
+    read = sum(reading._packed.ids.numel() for part in probe._parts for reading in part)
     # What estimates reckon with; the tiny tokenizer makes several tokens of a word.
     assert TOKENS / 2 < read < 8 * TOKENS
     draw = torch.Generator().manual_seed(0)
     wild = {name: t.normal_(std=0.5, generator=draw) for name, t in host.state("lift").items()}
     host.load_state("lift", wild)
-    strong, weak = probe.measure("lift"), probe.measure("lift", 0.1)
-    assert 0 != strong.harm != weak.harm != 0
-    assert strong.memory != 0
+    assert 0 != harm(probe) != harm(probe, 0.1) != 0
+    assert probe.memory("lift") != 0
     assert not Probe(host, "Lanterns", [], seed=0).remembers
     assert probe.remembers
+
+
+def test_a_probe_goes_in_turns_and_ends_at_the_first_harm(host: AdapterHost) -> None:
+    """A question that comes meanwhile waits for one pass, not for all of them."""
+    probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
+    host.reset("lift", 4, 8, seed=0)
+    general, passages = probe._parts
+    assert len(list(probe.harm("lift"))) == len(general) + len(passages)
+    assert len(list(probe.harm("lift", allowed=-1.0))) == len(general)
 
 
 def test_no_task_is_written_about_what_the_probe_asks(host: AdapterHost) -> None:

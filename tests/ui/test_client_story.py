@@ -13,7 +13,7 @@ from serving import Server, running
 
 from lift_app.settings import Settings
 
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_add_lift_poll_ask(app: Server, story: Path) -> None:
     book = client.predict(handle_file(story), api_name="/add_book")
     assert book["title"] == "The Lanterns of Quell"
     client.predict(book["id"], api_name="/tune")
-    deadline = time.monotonic() + 280
+    deadline = time.monotonic() + 800
     while (status := client.predict(book["id"], api_name="/status"))["state"] != "done":
         assert status["state"] in ("queued", "running"), status
         assert time.monotonic() < deadline

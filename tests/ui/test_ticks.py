@@ -62,4 +62,5 @@ def test_a_tick_during_the_lift_of_a_long_book_is_cheap(
             times.append(1000 * (time.thread_time() - began))
         print("milliseconds of the processor a tick:", [round(one) for one in times])
         assert f"step {STEPS + 8}" in seat.shown["lift"]
-        assert statistics.median(times) < 65  # a third of the 200 ms that a poll may take
+        # Half of the 200 ms that a poll may take.
+        assert statistics.median(times) < 100

@@ -241,7 +241,8 @@ class _Work:
         if recipe.general_weight:  # the base reads them, then the adapter, which also learns
             before, prompts, asked, told = GENERAL
             one = self.read(before, asked + told) + told * self.output
-            step += (2 + recipe.upper_layers) * (self.read(0, before) + prompts * one)
+            beside = (2 + recipe.upper_layers) * (self.read(0, before) + prompts * one)
+            step += beside / recipe.general_every
         return step / length * recipe.trained_tokens(LONG) / LONG
 
     def checked(self, recipe: Recipe) -> float:
