@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import torch
+from tiny_model import BARE
 
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.recipe import resolve_recipe
@@ -18,7 +19,7 @@ from lift_app.settings import Settings
 
 CHOICE = Choice("cpu", "fp32", None, "a test")
 SUMMARY = {"steps": 3, "loss": 2.5, "tokens_trained": 9, "seconds": 1.5, "guard": None}
-VALUES = {"rank": 3, "alpha": 7, "segment_length": 64, "stride": 64}
+VALUES = {"rank": 3, "alpha": 7, "segment_length": 64, "stride": 64, **BARE}
 
 
 def noise(host: AdapterHost, slot: str, scale: float = 0.1) -> None:

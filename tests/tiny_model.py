@@ -20,6 +20,10 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
+BARE = {"general_weight": 0.0, "guard": False}
+"""Of a recipe, for a tiny model's lift: to its tokenizer of bytes, general prompts and what a guard
+reads are ten times as long as the story. They have tests of their own."""
+
 
 def make_tiny_model(
     folder: Path,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tiny_model import BARE
 
 from lift_app.bench.arms import Plan
 from lift_app.bench.documents import Asked, BenchDocument
@@ -25,7 +26,7 @@ from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-RECIPE = {"segment_length": 64, "stride": 64, "rank": 2}
+RECIPE = {"segment_length": 64, "stride": 64, "rank": 2, **BARE}
 FORMS = (
     Asked("short", "What did Anka lose?", ("a cup", "cup"), gold=("Anka lost a cup.",), task="a"),
     Asked("long", "Summarize the story.", ("Anka lost a cup at the mill.",), form="long", task="a"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tiny_model import BARE
 
 from lift_app.bench import answer, estimate, length, speed, waits
 from lift_app.bench.shapes import SHAPES, make_base
@@ -139,7 +140,7 @@ def test_a_figure_without_matplotlib_says_what_to_do(
 
 
 def test_answers_are_timed(tiny_settings: Settings) -> None:
-    values: dict[str, Any] = {"segment_length": 256, "stride": 256, "rank": 2}
+    values: dict[str, Any] = {"segment_length": 256, "stride": 16, "rank": 2, **BARE}
     with Reader(tiny_settings) as reader:
         result = answer.run(reader, recipe="standard", values=values, questions=2, progress=quiet)
         [lift] = [job for job in reader.jobs() if job["state"] != "done"]

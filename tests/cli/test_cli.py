@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_model import BARE
 
 from lift_app.cli.main import COMMANDS
 
@@ -20,6 +21,7 @@ SMALL = [
     *("--set", "stride=48"),
     *("--set", "epochs=1"),
     *("--set", "rank=2"),
+    *(f"--set={name}={value}" for name, value in BARE.items()),
 ]
 Lift = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -164,7 +166,7 @@ def test_kill_loses_at_most_the_steps_since_the_checkpoint(
     environment["LIFT_CHECKPOINT_SECONDS"] = "0"
     [book] = lines(lift("add", str(story), "--json"))
     command = [sys.executable, "-m", "lift_app.cli", "tune", book["id"], "--json"]
-    command += ["--set", "segment_length=64", "--set", "stride=24", "--set", "rank=2"]
+    command += [*SMALL, "--set", "segment_length=64", "--set", "stride=24"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         seen = 0
@@ -189,7 +191,7 @@ def test_two_processes_share_one_model(
 ) -> None:
     [book] = lines(lift("add", str(story), "--json"))
     command = [sys.executable, "-m", "lift_app.cli", "tune", book["id"], "--json"]
-    command += ["--set", "segment_length=64", "--set", "stride=24", "--set", "epochs=6"]
+    command += [*SMALL, "--set", "stride=24", "--set", "epochs=200"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tiny_model import BARE
+
 from lift_app.reader import Reader
 
-VALUES = {"segment_length": 48, "stride": 24, "epochs": 1, "rank": 2, "alpha": 4}
+VALUES = {"segment_length": 48, "stride": 24, "epochs": 1, "rank": 2, "alpha": 4, **BARE}
 NAMES = ("Anka", "Bero", "Cilla", "Doran", "Ede", "Fenn")
 
 

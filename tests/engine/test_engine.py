@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
 from lift_app.engine.lift_job import LiftJob
@@ -23,7 +24,7 @@ from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-LONG = {"segment_length": 64, "stride": 24, "epochs": 40, "rank": 2, "alpha": 4, "guard": False}
+LONG = {"segment_length": 64, "stride": 24, "epochs": 400, "rank": 2, "alpha": 4, **BARE}
 """Outlasts what a test does beside it on the busiest machine; nobody waits for its end."""
 SHORT = {**LONG, "epochs": 1, "segment_length": 128, "stride": 128}
 
@@ -303,6 +304,7 @@ def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
         "retention_weight": 0.5,
         "tasks_every": 2,
         "general_weight": 0.5,
+        "general_every": 6,
     }
     found = {}
     step = Trainer.step
@@ -379,6 +381,7 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
         "retention_weight": 0.5,
         "tasks_every": 2,
         "general_weight": 0.5,
+        "general_every": 6,
     }
     found = {}
     for name in ("whole", "broken"):

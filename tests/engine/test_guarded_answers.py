@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tiny_model import BARE
 
 from lift_app.engine.access import LEFT_OUT, noticed
 from lift_app.engine.desk import LibraryDesk
@@ -17,7 +18,7 @@ from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-SHORT = {"epochs": 1, "segment_length": 64, "stride": 48, "rank": 2, "guard": False}
+SHORT = {"epochs": 1, "segment_length": 64, "stride": 48, "rank": 2, **BARE}
 
 
 def test_an_answer_says_that_a_guard_left_the_adapter_out(

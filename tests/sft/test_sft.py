@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_model import BARE
 
 from lift_app.errors import CallerError, LiftError
 from lift_app.models.adapter_file import read_adapter, write_adapter
@@ -234,7 +235,7 @@ def test_a_reader_trains_a_start_and_lifts_on_it(
         *_, last = reader.train_start(corpus, name="mine", values=values)
         assert last["stage"] == "done"
         book = reader.add(story)["id"]
-        recipe = {"segment_length": 64, "stride": 64, "rank": 2}
+        recipe = {"segment_length": 64, "stride": 64, "rank": 2, **BARE}
         *_, bare = reader.tune(book, values=recipe)
         *_, standing = reader.tune(book, values=recipe, start="mine")
         assert bare["adapter"] != standing["adapter"]

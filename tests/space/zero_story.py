@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
+from tiny_model import BARE
 from zero import Lender, Wrapped, Zero
 
 from lift_app.engine.sliced_access import SlicedAccess
@@ -23,7 +24,7 @@ from lift_app.errors import LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-VALUES = {"segment_length": 64, "stride": 64, "epochs": 2, "rank": 1, "alpha": 2}
+VALUES = {"segment_length": 64, "stride": 64, "epochs": 2, "rank": 1, "alpha": 2, **BARE}
 BY_STEP, LONG = 0, 600
 """Seconds of a slice: one step, or as many as there are."""
 

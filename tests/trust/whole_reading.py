@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tiny_model import BARE
+
 from lift_app.library import Library
 from lift_app.library.usage import last_touched
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-FEW_STEPS = {"segment_length": 512, "stride": 512, "epochs": 1, "rank": 1, "alpha": 2}
+FEW_STEPS = {"segment_length": 512, "stride": 512, "epochs": 1, "rank": 1, "alpha": 2, **BARE}
 QUESTION = "Who kept the lanterns in the tower of Quell?"
 
 

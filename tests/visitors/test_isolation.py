@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_model import BARE
 
 from lift_app.errors import NotFound
 from lift_app.reader import Reader
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.isolation
 
 MARKERS = ("ZANZIBRON", "QUORVATEL")
 QUESTIONS = 25
-SHORT = {"segment_length": 512, "stride": 512, "epochs": 1, "rank": 1, "alpha": 2}
+SHORT = {"segment_length": 512, "stride": 512, "epochs": 1, "rank": 1, "alpha": 2, **BARE}
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ ASKED_TOKENS = 20
 GENERAL = (132, 5, 16, 9)
 """Of the general prompts beside a step, on average: tokens that they begin with, prompts, tokens of
 each question, and of each answer (`general_rows` with the embedded model's tokenizer)."""
+GENERAL_EVERY = (4, 8)
+"""Steps from one group of general prompts to the next that are compared with one."""
 STEPS = 3
 """Steps of each schedule that are timed, after one that is not."""
 LONG = 10_000_000
@@ -70,6 +72,12 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
         "stride 1": once,
         "stride 3/8, general prompts": replace(once, stride=length * 3 // 8, general_weight=1.0),
         "stride 1, general prompts": replace(once, general_weight=1.0),
+        **{
+            f"stride 1, general prompts every {every} steps": replace(
+                once, general_weight=1.0, general_every=every
+            )
+            for every in GENERAL_EVERY
+        },
         "stride 1, fresh cuts, 2 epochs": replace(once, epochs=2, fresh_cuts=True),
         "stride 1, 5/8 carried": replace(once, carried_tokens=carried),
         "stride 1, upper half": replace(once, upper_layers=0.5),
@@ -277,15 +285,25 @@ def _time(
     host.reset("bench", recipe.rank, recipe.alpha)
     with host.active("bench"):
         head, lift_question = _read(host, settings.context_tokens, asked, now)
-    lift_once, timed = {}, {}
-    check = 0.0
-    for name, one in schedules(recipe).items():
+    timed: dict[Recipe, tuple[float, float]] = {}
+
+    def a_token(name: str, one: Recipe) -> float:
+        if one.general_every > 1:  # some steps have general prompts beside them, most do not
+            without = a_token(name, replace(one, general_every=1, general_weight=0.0))
+            beside = a_token(name, replace(one, general_every=1))
+            return without + (beside - without) / one.general_every
         # A stride, or another epoch, changes how many steps there are and not what one costs.
         alike = replace(one, epochs=1, stride=one.segment_length, fresh_cuts=False)
         if alike not in timed:
             progress(f"LIFT: a step as in {name}")
-            timed[alike], check = _learned(host, alike, now)
-        lift_once[name] = Curve((timed[alike] * one.trained_tokens(LONG) / LONG, head))
+            timed[alike] = _learned(host, alike, now)
+        return timed[alike][0]
+
+    lift_once = {
+        name: Curve((a_token(name, one) * one.trained_tokens(LONG) / LONG, head))
+        for name, one in schedules(recipe).items()
+    }
+    check = list(timed.values())[-1][1]
     xs = list(once)
     return (
         Costs(
