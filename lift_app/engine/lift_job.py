@@ -112,7 +112,10 @@ class LiftJob:
         yield
         while True:
             if self._guard is not None and self._guard.is_due(trainer.step_done):
-                yield from self._look(self._guard)
+                for _ in self._look(self._guard):
+                    if not self._wanted():  # a look that is broken off is made anew
+                        return
+                    yield
             if trainer.finished or (self._guard is not None and self._guard.stops):
                 break
             if not self._wanted():

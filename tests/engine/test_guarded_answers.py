@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from tiny_model import BARE
 from lift_app.engine.access import LEFT_OUT, noticed
 from lift_app.engine.desk import LibraryDesk
 from lift_app.engine.lift_job import LiftJob
-from lift_app.errors import LiftError
+from lift_app.errors import LiftError, Stopped
 from lift_app.library.adapters import AdapterRow
 from lift_app.lifting.checkpoint import checkpoint_mark
+from lift_app.lifting.guard import Guard
 from lift_app.lifting.memory import Memory
 from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
@@ -33,6 +35,23 @@ def test_an_answer_says_that_a_guard_left_the_adapter_out(
         # Whoever chose it knows, and an arm without an adapter leaves nothing out.
         assert reader.ask(book, "Who mended the bell?", strength=0.0)["notice"] == ""
         assert reader.ask(book, "Who mended the bell?", arm="ICL")["notice"] == ""
+
+
+def test_a_cancel_in_the_middle_of_a_look_is_obeyed(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Reader(tiny_settings) as reader:
+        book = reader.add(story)["id"]
+
+        def endless(self: Guard, step: int) -> Iterator[None]:
+            reader.cancel(book)
+            while True:
+                yield
+
+        monkeypatch.setattr(Guard, "look", endless)
+        with pytest.raises(Stopped, match="cancelled"):
+            list(reader.tune(book, values={**SHORT, "guard": True}))
+        assert reader.status(book)["state"] == "cancelled"
 
 
 def test_a_notice_stands_before_the_one_that_is_there() -> None:
