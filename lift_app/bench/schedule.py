@@ -60,6 +60,7 @@ def run(
     documents: Sequence[BenchDocument],
     variants: Sequence[Variant],
     *,
+    plain: bool = True,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Learn every document by the papers' recipe in the plain loop, and by every variant.
@@ -70,14 +71,15 @@ def run(
         settings: name the model, the strength of the product's adapters (the plain loop's is on in
             full, as in the papers) and the tokens of head and tail.
         documents: with questions.
-        variants: schedules.
+        variants: schedules; at least one.
+        plain: whether the plain loop comes first; without it the first variant is the yardstick.
         progress: told what is being done.
 
     Returns:
         `seconds` (which they are), `before` (mean NLL with nothing learned), `rows` ({"variant",
         "curve" ([seconds, mean NLL] at each look, means over documents), "reached" (seconds until
-        the best value of the plain loop; None if never, or if that is no better than nothing
-        learned), "sooner" (how many times), "against_plain" and "against_none" (differences of the
+        the best value of the first; None if never, or if that is no better than nothing learned),
+        "sooner" (how many times), "against_first" (its best) and "against_none" (differences of the
         last look with 95 % intervals)}), `machine`.
     """
     host, machine = make_host(settings, None)
@@ -90,7 +92,7 @@ def run(
         probe = Probing(base, document, settings)
         with host.disabled() as model:
             before.append(Look(0.0, probe.look(model)))
-        for name, recipe in _lineup(variants, base.window):
+        for name, recipe in _lineup(variants, base.window, plain):
             of = digest(
                 [
                     [name, recipe.to_json(), settings.strength, settings.context_tokens, machine],
@@ -155,8 +157,9 @@ class Probing:
             return tuple(round(value, 5) for value in row_means(model, self._packed).tolist())
 
 
-def _lineup(variants: Sequence[Variant], window: int) -> Iterator[tuple[str, Recipe]]:
-    yield PLAIN, resolve_recipe(RECIPES["paper"][0].name, window=window)
+def _lineup(variants: Sequence[Variant], window: int, plain: bool) -> Iterator[tuple[str, Recipe]]:
+    if plain:
+        yield PLAIN, resolve_recipe(RECIPES["paper"][0].name, window=window)
     for variant in variants:
         yield variant.text, resolve_recipe(variant.recipe, window=window, values=variant.values)
 
@@ -259,9 +262,10 @@ def _rows(
         ]
         for name, of_documents in found.items()
     }
-    wanted, at = min((nll, seconds) for seconds, nll in curves[PLAIN])
+    first = next(iter(found))
+    wanted, at = min((nll, seconds) for seconds, nll in curves[first])
     learned = wanted < _mean(before)  # otherwise there is nothing to reach
-    best = next(looks for looks in _together(found[PLAIN]) if _mean(looks) == wanted)
+    best = next(looks for looks in _together(found[first]) if _mean(looks) == wanted)
     rows = []
     for name, of_documents in found.items():
         below = (seconds for seconds, nll in curves[name] if learned and nll <= wanted)
@@ -273,7 +277,7 @@ def _rows(
                 "curve": [[round(seconds, 2), round(nll, 4)] for seconds, nll in curves[name]],
                 "reached": None if reached is None else round(reached, 2),
                 "sooner": None if reached is None else round(at / reached, 2),
-                "against_plain": _difference(name, last, "plain", best, clusters),
+                "against_first": _difference(name, last, first, best, clusters),
                 "against_none": _difference(name, last, "none", before, clusters),
             }
         )
@@ -301,9 +305,10 @@ def _difference(
 
 def table(result: Mapping[str, Any]) -> str:
     """The result as Markdown."""
+    first = result["rows"][0]["variant"]
     lines = [
-        f"| schedule | {result['seconds']} in all | NLL at the end | the plain loop's best after | "
-        "times sooner | at the end − plain loop's best | − nothing learned |",
+        f"| schedule | {result['seconds']} in all | NLL at the end | best of `{first}` after | "
+        "times sooner | at the end − that best | − nothing learned |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
@@ -312,7 +317,7 @@ def table(result: Mapping[str, Any]) -> str:
         sooner = "–" if row["sooner"] is None else f"{row['sooner']:.1f}"
         pairs = [
             f"{pair['difference']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
-            for pair in (row["against_plain"], row["against_none"])
+            for pair in (row["against_first"], row["against_none"])
         ]
         lines.append(
             f"| {row['variant']} | {seconds:.1f} | {nll:.3f} | {reached} | {sooner} | "
@@ -320,7 +325,7 @@ def table(result: Mapping[str, Any]) -> str:
             + " |"
         )
     if all(row["reached"] is None for row in result["rows"]):
-        lines += ["", "The plain loop never got below nothing learned: there is nothing to reach."]
+        lines += ["", f"`{first}` never got below nothing learned: there is nothing to reach."]
     lines += [
         "",
         f"{result['questions']} questions to {result['documents']} documents; with nothing learned "

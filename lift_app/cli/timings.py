@@ -104,6 +104,11 @@ def speed_command(
 @click.option("--questions", default=20, show_default=True, help="Most questions a document.")
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are left out.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
+@click.option(
+    "--plain/--no-plain",
+    default=True,
+    help="The plain loop first; without it all is compared with the first variant.",
+)
 @model_options
 @json_option
 @reports_errors
@@ -115,6 +120,7 @@ def schedule_command(
     questions: int,
     least_words: int,
     context: int,
+    plain: bool,
     model: str | None,
     start: str | None,
     as_json: bool,
@@ -130,6 +136,7 @@ def schedule_command(
         bench_settings(model, start, context),
         [some_questions(document, questions, seed=0) for document in found],
         [Variant.parse(text) for text in variants or schedule.SCHEDULES],
+        plain=plain,
         progress=line.show,
     )
     line.end()

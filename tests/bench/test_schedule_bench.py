@@ -54,6 +54,9 @@ def test_schedules_are_measured_by_the_plain_loop(
     assert variants[1] in schedule.table(result)
     monkeypatch.setattr(Trainer, "step", lambda *_: pytest.fail("this was measured already"))
     assert json.loads(CliRunner().invoke(main, command).stdout)["rows"] == result["rows"]
+    alone = json.loads(CliRunner().invoke(main, [*command, "--no-plain"]).stdout)["rows"]
+    assert [row["variant"] for row in alone] == variants
+    assert alone[0]["against_first"]["b"] == variants[0]
 
 
 def looks(*seen: tuple[float, float]) -> list[schedule.Look]:
@@ -68,7 +71,7 @@ def test_times_sooner_is_until_the_best_of_the_plain_loop() -> None:
     }
     rows = schedule._rows(found, looks((0, 4.0)), ["d", "d"])
     assert [(row["reached"], row["sooner"]) for row in rows] == [(20, 1.0), (8, 2.5), (None, None)]
-    assert rows[1]["against_plain"]["difference"] == 0  # its best, not its last
+    assert rows[1]["against_first"]["difference"] == 0  # its best, not its last
     assert rows[2]["against_none"]["difference"] == pytest.approx(-1.9)
 
 
@@ -87,6 +90,6 @@ def test_a_short_document_has_its_last_look_stand_for_those_it_lacks() -> None:
 
 
 def test_the_papers_way_keeps_the_papers_numbers() -> None:
-    [(name, recipe), (own, other)] = schedule._lineup([Variant.parse("quick:rank=4")], 8192)
+    [(name, recipe), (own, other)] = schedule._lineup([Variant.parse("quick:rank=4")], 8192, True)
     assert (name, recipe.segment_length, recipe.stride) == (schedule.PLAIN, 2048, 768)
     assert (own, other.rank) == ("quick:rank=4", 4)
