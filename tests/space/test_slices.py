@@ -44,7 +44,7 @@ def told(
     folder = tmp_path_factory.mktemp("zero")
     story = folder / "bell.md"
     story.write_text(TEXT, encoding="utf-8")
-    path = str(ROOT)
+    path = f"{ROOT}:{ROOT}/tests"
     if request.param == "wrapped":
         path += f":{_spaces_package(folder / 'packages')}"
     script = Path(__file__).with_name("zero_story.py")
