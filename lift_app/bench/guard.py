@@ -154,13 +154,13 @@ def _look(
         )
         with host.active(slot, strength):
             others = surprises(host, prompts)
-        probe = _in_one_turn(Probe(host, document.title, extracts, 0).harm(slot, strength))
+        probe = in_one_turn(Probe(host, document.title, extracts, 0).harm(slot, strength))
         return _Found(round(probe, 5), [s.nll for s in plain], [s.nll for s in evidence], others)
 
     return engine.submit(turn, model=reader.settings.model).result()
 
 
-def _in_one_turn(turns: Generator[None, None, float]) -> float:
+def in_one_turn(turns: Generator[None, None, float]) -> float:
     """What turns return, taken without a pause."""
     while True:
         try:

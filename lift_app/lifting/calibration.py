@@ -65,11 +65,13 @@ def calibration_turns(host: AdapterHost, kept: Calibration, recipe: Recipe) -> I
         forget_peak()
         trainer = Trainer(host, SLOT, ids, segments, once, prefix)
         share = 1 / recipe.general_every if recipe.general_weight else 0.0
-        general = general_beside(base, replace(recipe, general_every=1), 0)
+        always = replace(recipe, general_every=1)
         seconds: dict[bool, list[float]] = {True: [], False: []}
         while not trainer.finished:
-            beside = share == 1 or (share > 0 and trainer.step_done % 2 == 1)
-            step = trainer.step(general if beside else NOTHING_BESIDE)
+            # The step that is not timed has them, too: what happens once happens there.
+            beside = share == 1 or (share > 0 and trainer.step_done % 2 == 0)
+            general = general_beside(base, always, trainer.step_done) if beside else NOTHING_BESIDE
+            step = trainer.step(general)
             if step.step > 1:
                 seconds[beside].append(step.seconds)
             yield

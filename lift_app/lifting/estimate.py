@@ -29,7 +29,7 @@ TASKS_COST = 7.0
 """Guess: what a group of tasks costs beside a step that has none. With a group every second step
 that is 4.5 times as long, as in docs/recipe.md: 365 s against 81 s."""
 GENERAL_TOKENS = 230
-"""About what the general prompts of a step take, in learned tokens of the book."""
+"""About what a group of general prompts takes, in learned tokens of the book."""
 
 
 class Calibration(Protocol):

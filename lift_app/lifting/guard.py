@@ -65,18 +65,20 @@ class Guard:
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""
-        strength, least = STRENGTHS[-1], 0.0
+        strength, harm_there, memory = STRENGTHS[-1], 0.0, 0.0
         first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
         while first < last:
             middle = (first + last) // 2
             harm = yield from self._probe.harm(self._slot, STRENGTHS[middle], HARM)
             if harm <= HARM:
-                strength, least = STRENGTHS[middle], harm
+                strength, harm_there = STRENGTHS[middle], harm
                 last = middle
             else:
                 first = middle + 1
-        memory = self._probe.memory(self._slot, strength) if strength else 0.0
-        self.verdicts.append(Verdict(step, strength, least, memory))
+        if strength:
+            memory = self._probe.memory(self._slot, strength)
+            yield
+        self.verdicts.append(Verdict(step, strength, harm_there, memory))
 
     @property
     def best(self) -> Verdict | None:

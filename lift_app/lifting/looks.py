@@ -18,5 +18,8 @@ def looks_of(steps: int) -> int:
 
 
 def tokens_read(steps: int) -> int:
-    """About how many tokens the guard of such a lift reads, once without the adapter."""
+    """About how many tokens the guard of such a lift reads at most, once without the adapter.
+
+    A strength that harms the few general prompts is refused before any passage is read.
+    """
     return round(TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps)))

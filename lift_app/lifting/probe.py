@@ -92,13 +92,17 @@ class Probe:
                 now += reading.nll(slot, strength)
                 before += reading.base
                 yield
-            worst = max(worst, fmean(now) / fmean(before) - 1)
-            if worst > allowed:
-                break
+            share = fmean(now) / fmean(before) - 1
+            if not share <= allowed:  # also where it is no longer a number
+                return share
+            worst = max(worst, share)
         return worst
 
     def memory(self, slot: str, strength: float = 1.0) -> float:
-        """Mean NLL of tasks about the book beside the base, in nats a token; below 0 is better."""
+        """Mean NLL of tasks about the book beside the base, in nats a token; below 0 is better.
+
+        One pass, or two where the base is read for the first time.
+        """
         if self._book is None:
             return 0.0
         return fmean(self._book.nll(slot, strength)) - fmean(self._book.base)

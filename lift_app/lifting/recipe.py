@@ -168,8 +168,8 @@ class Recipe:
 
 RECIPES: dict[str, tuple[Recipe, str]] = {
     "quick": (
-        Recipe(name="quick", stride=256, general_weight=1.0, guard=True),
-        "Reads every line once, without overlap: three eighths of the standard time.",
+        Recipe(name="quick", stride=256, general_weight=1.0, general_every=8, guard=True),
+        "Reads every line once, without overlap: a fifth of the standard time.",
     ),
     "standard": (
         Recipe(name="standard", general_weight=1.0, guard=True),

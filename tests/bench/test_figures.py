@@ -136,7 +136,8 @@ def test_the_crossing_points_of_every_schedule_by_operations_alone() -> None:
     for row in by_name.values():
         many = row["crossings"]["100"]
         assert many["uncached"] < many["cached"] <= row["crossings"]["1"]["cached"]
-        assert row["with_check"] > row["crossings"]["1"]["cached"]
+        alone = row["crossings"]["1"]["cached"]
+        assert row["with_check"] > alone and row["with_guard"] > alone
     assert "| stride 3/4 |" in crossings.table(found)
     with pytest.raises(CallerError, match="no shape 'huge'"):
         crossings.counted("huge", Recipe(), 0)

@@ -41,7 +41,7 @@ KILL_AT = 3
 def test_a_worker_dies_and_every_book_is_learned_once(
     reader: Reader, scratch: Path, tmp_path: Path
 ) -> None:
-    values = {**VALUES, "epochs": 2}
+    values = {**VALUES, "epochs": 20}
     command = ["tune", "--all", "--ray", "local", "--json"]
     command += [f"--set={name}={value}" for name, value in values.items()]
     environment = {

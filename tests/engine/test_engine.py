@@ -18,6 +18,7 @@ from lift_app.engine.lift_job import LiftJob
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
+from lift_app.lifting.probe import _Reading
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.lora import AdapterHost
@@ -304,7 +305,7 @@ def test_a_resumed_lift_with_tasks_learns_the_same_tasks(
         "retention_weight": 0.5,
         "tasks_every": 2,
         "general_weight": 0.5,
-        "general_every": 6,
+        "general_every": 5,
     }
     found = {}
     step = Trainer.step
@@ -374,23 +375,29 @@ def test_another_adapter_under_the_same_key_is_loaded(reader: Reader, story: Pat
 def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the kill came between a step and the look after it."""
+    """Also where the kill came in the middle of the look after a step."""
     values = {
         **SHORT,
         "guard": True,
         "retention_weight": 0.5,
         "tasks_every": 2,
         "general_weight": 0.5,
-        "general_every": 6,
+        "general_every": 5,
     }
     found = {}
+    nll, read = _Reading.nll, []
+
+    def second_fails(self: _Reading, slot: str, strength: float) -> list[float]:
+        read.append(slot)
+        return nll(self, slot, strength) if len(read) == 1 else 1 / 0  # type: ignore[return-value]
+
     for name in ("whole", "broken"):
         settings = replace(tiny_settings, home=tiny_settings.home / name, checkpoint_seconds=0)
         with Reader(settings) as reader:
             book = reader.add(story)
             if name == "broken":
                 with monkeypatch.context() as patch, pytest.raises(LiftError):
-                    patch.setattr("lift_app.lifting.guard.Guard.look", lambda self, step: 1 / 0)
+                    patch.setattr("lift_app.lifting.probe._Reading.nll", second_fails)
                     list(reader.tune(book["id"], values=values))
             *_, last = reader.tune(book["id"], values=values)
             row = reader.library.adapters.find(last["adapter"])

@@ -24,7 +24,7 @@ def base(tiny_model: Path, tiny_settings: Settings) -> BaseModel:
     return BaseModel.load(identify(tiny_model, tiny_settings), choice, tiny_settings)
 
 
-def test_a_step_is_always_the_same_prompts(base: BaseModel) -> None:
+def test_a_group_is_always_the_same_prompts(base: BaseModel) -> None:
     assert general_rows(base, 0, 4) == general_rows(base, 0, 4)
     assert general_rows(base, 0, 4) != general_rows(base, 0, 5)
     assert general_rows(base, 0, 4) != general_rows(base, 1, 4)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from lift_app.bench.guard import in_one_turn
 from lift_app.lifting.guard import HARM, PATIENCE, STRENGTHS, Guard, Verdict
 from lift_app.lifting.looks import LOOKS, STRENGTHS_TRIED, TOKENS
 from lift_app.lifting.probe import MOST_EXTRACTS, Probe, held_out
@@ -55,12 +57,7 @@ def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]
 
 
 def harm(probe: Probe, strength: float = 1.0) -> float:
-    turns = probe.harm("lift", strength)
-    while True:
-        try:
-            next(turns)
-        except StopIteration as end:
-            return end.value
+    return in_one_turn(probe.harm("lift", strength))
 
 
 @pytest.fixture
@@ -146,6 +143,38 @@ def test_a_probe_goes_in_turns_and_ends_at_the_first_harm(host: AdapterHost) -> 
     general, passages = probe._parts
     assert len(list(probe.harm("lift"))) == len(general) + len(passages)
     assert len(list(probe.harm("lift", allowed=-1.0))) == len(general)
+
+
+def test_what_stands_between_two_turns_changes_nothing(host: AdapterHost) -> None:
+    probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
+    draw = torch.Generator().manual_seed(0)
+    for slot in ("lift", "other"):
+        host.reset(slot, 4, 8, seed=0)
+        wild = {name: t.normal_(std=0.5, generator=draw) for name, t in host.state(slot).items()}
+        host.load_state(slot, wild)
+    undisturbed = harm(probe)
+
+    def with_a_question_each_turn() -> Generator[None, None, float]:
+        turns = Probe(host, "Lanterns", EXTRACTS, seed=0).harm("lift")
+        while True:
+            with host.active("other", 0.3):
+                pass
+            try:
+                next(turns)
+            except StopIteration as end:
+                return end.value
+            yield
+
+    assert in_one_turn(with_a_question_each_turn()) == undisturbed
+
+
+def test_what_is_no_number_is_harm(host: AdapterHost) -> None:
+    host.reset("lift", 4, 8, seed=0)
+    broken = {name: torch.full_like(t, math.nan) for name, t in host.state("lift").items()}
+    host.load_state("lift", broken)
+    guard = Guard(Probe(host, "Lanterns", EXTRACTS, seed=0), "lift", steps=24)
+    list(guard.look(24))
+    assert guard.best == Verdict(24, 0.0, 0.0, 0.0)
 
 
 def test_no_task_is_written_about_what_the_probe_asks(host: AdapterHost) -> None:

@@ -51,7 +51,12 @@ def test_the_name_of_a_recipe_does_not_change_the_key() -> None:
 
 def test_fields_that_came_later_leave_old_keys_alone() -> None:
     assert Recipe().sha256 == "3620f5dcca53eb5fa426ed43df8df0092f334bfbbc2418104912f179985612de"
-    later = ({"fresh_cuts": True}, {"carried_tokens": 8}, {"upper_layers": 0.5})
+    later = (
+        {"general_every": 2},
+        {"fresh_cuts": True},
+        {"carried_tokens": 8},
+        {"upper_layers": 0.5},
+    )
     hashes = {Recipe().sha256, *(Recipe(**one).sha256 for one in later)}  # type: ignore[arg-type]
     assert len(hashes) == 1 + len(later)
     kept = {k: v for k, v in Recipe().to_json().items() if k not in ("fresh_cuts", "upper_layers")}

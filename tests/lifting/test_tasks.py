@@ -233,6 +233,7 @@ def test_a_recipe_refuses_impossible_weights() -> None:
     for bad in (
         {"task_weight": -1},
         {"tasks_every": 0},
+        {"general_every": 0},
         {"context_tokens": -1},
         {"open_book": "x"},
     ):

@@ -93,7 +93,7 @@ def read_sample(window: Window, url: str) -> None:
 def start_learning(window: Window) -> None:
     """Begin a lift and wait until it is under way."""
     window.page.click("#learn-button")
-    # A slow machine measures itself first, and reads the guard's probe without the adapter.
+    # A slow machine measures itself first.
     under_way = expect(window.page.locator(".progress-line"))
     under_way.to_contain_text("step", timeout=4 * PATIENCE)
     expect(window.page.locator(".strip .k").first).to_be_visible()

@@ -6,7 +6,8 @@ lengths and fitted. With random weights of a shape this needs no model; and wher
 machine for a shape, operations can be counted instead, both sides then working at the same rate.
 
 Time ends when the last step is done: questions are answered from then on, while the check that only
-measures goes over the book once more. What it costs is given beside it.
+measures goes over the book once more. What it costs is given beside it, and so is the most that the
+guard of a lift reads.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from lift_app.bench.figures.fits import Curve, crossing, fit
 from lift_app.bench.shapes import SHAPES
 from lift_app.bench.speed import PREFIX_TOKENS, make_host
 from lift_app.errors import CallerError
+from lift_app.lifting.looks import tokens_read
 from lift_app.lifting.recipe import Recipe
 from lift_app.settings import Settings
 
 ASKED_TOKENS = 20
 """Tokens of a question."""
 GENERAL = (132, 5, 16, 9)
-"""Of the general prompts beside a step, on average: tokens that they begin with, prompts, tokens of
+"""Of a group of general prompts, on average: tokens that they begin with, prompts, tokens of
 each question, and of each answer (`general_rows` with the embedded model's tokenizer)."""
 GENERAL_EVERY = (4, 8)
 """Steps from one group of general prompts to the next that are compared with one."""
@@ -62,7 +64,7 @@ def schedules(recipe: Recipe) -> dict[str, Recipe]:
             prompts have rows of their own.
     """
     length = recipe.segment_length
-    once = replace(recipe, epochs=1, stride=length, general_weight=0.0)
+    once = replace(recipe, epochs=1, stride=length, general_weight=0.0, general_every=1)
     carried = length * 5 // 8
     return {
         "stride 3/8": replace(once, stride=length * 3 // 8),
@@ -187,14 +189,15 @@ def _result(costs: Costs, shape: str | None, machine: Mapping[str, Any]) -> dict
                 "uncached": _whole(crossing(lift, anew, after=1.0)),
             }
         checked = once + Curve((costs.check, costs.lift_question))
+        watched = once + Curve((costs.check * tokens_read(LONG) + costs.lift_question,))
+        reads_once = costs.icl_once + costs.icl_question
         rows.append(
             {
                 "schedule": name,
                 "token": once.coefficients[0],
                 "crossings": points,
-                "with_check": _whole(
-                    crossing(checked, costs.icl_once + costs.icl_question, after=1.0)
-                ),
+                "with_check": _whole(crossing(checked, reads_once, after=1.0)),
+                "with_guard": _whole(crossing(watched, reads_once, after=1.0)),
             }
         )
     return {
@@ -377,7 +380,7 @@ def _learned(host: Any, recipe: Recipe, now: Callable[[], float]) -> tuple[float
 
 
 def _beside(ids: Sequence[int]) -> Any:
-    """As much as the general prompts of a step, of the tokens of a text."""
+    """As much as a group of general prompts, of the tokens of a text."""
     from lift_app.lifting.auxiliary import TaskRows
     from lift_app.lifting.packing import Row
 
@@ -392,13 +395,13 @@ def _beside(ids: Sequence[int]) -> Any:
 def table(result: Mapping[str, Any]) -> str:
     """The result as Markdown: the input kept between questions, and read anew."""
     lines = [
-        f"| schedule | {result['unit']} a book token | 1 question | and the check | "
-        "10, input kept | 100, input kept | 10, read anew | 100, read anew |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| schedule | {result['unit']} a book token | 1 question | with the check | "
+        "with the guard | 10, input kept | 100, input kept | 10, read anew | 100, read anew |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         found = row["crossings"]
-        cells = [found["1"]["cached"], row["with_check"]]
+        cells = [found["1"]["cached"], row["with_check"], row["with_guard"]]
         cells += [found[count][how] for how in ("cached", "uncached") for count in ("10", "100")]
         told = ["never" if cell is None else f"{cell:,}" for cell in cells]
         lines.append(f"| {row['schedule']} | {row['token']:.3g} | {' | '.join(told)} |")
