@@ -169,7 +169,7 @@ class Recipe:
 RECIPES: dict[str, tuple[Recipe, str]] = {
     "quick": (
         Recipe(name="quick", stride=256, general_weight=1.0, general_every=8, guard=True),
-        "Reads every line once, without overlap: a fifth of the standard time.",
+        "Reads every line once, without overlap: the fastest.",
     ),
     "standard": (
         Recipe(name="standard", general_weight=1.0, guard=True),
