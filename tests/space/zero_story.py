@@ -25,6 +25,7 @@ from lift_app.reader import Reader
 from lift_app.settings import Settings
 
 VALUES = {"segment_length": 64, "stride": 64, "epochs": 2, "rank": 1, "alpha": 2, **BARE}
+VALUES |= {"general_weight": 0.5, "general_every": 5}  # what stands beside a step, in a slice, too
 BY_STEP, LONG = 0, 600
 """Seconds of a slice: one step, or as many as there are."""
 
