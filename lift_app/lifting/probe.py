@@ -41,7 +41,6 @@ class Probe:
     def __init__(
         self, host: AdapterHost, title: str, extracts: Sequence[Extract], seed: int
     ) -> None:
-        self._host = host
         base = host.base
         data = json.loads(
             resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
