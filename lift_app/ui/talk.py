@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -31,6 +32,16 @@ Turn = tuple[Any, Any, Any, Any, Any]
 """Updates of the chat, the question box, the buttons to ask and to stop, and the comparison."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question, and how it is to be answered."""
+
+    text: str
+    arm: str
+    evidence: bool
+    strength: float
+
+
 class Talk:
     """Conversations about books, shared by all windows."""
 
@@ -49,34 +60,23 @@ class Talk:
             return
         edited, seat.edited = seat.edited, None
         replaces = edited is not None and edited == seat.chat
-        yield from self._ask(seat, question, arm, evidence, strength, replaces=replaces)
+        yield from self._ask(seat, Asked(question, arm, evidence, strength), replaces=replaces)
 
-    def _ask(
-        self,
-        seat: Seat,
-        question: str,
-        arm: str,
-        evidence: bool,
-        strength: float,
-        *,
-        replaces: bool,
-    ) -> Iterator[Turn]:
+    def _ask(self, seat: Seat, asked: Asked, *, replaces: bool) -> Iterator[Turn]:
         """As `ask`; where it replaces the last turn of the chat, that is taken back."""
         seat.answering, seat.halted, seat.told = True, False, None
         talk: list[chat.Message] = []
         try:
             if seat.chat is None:
-                title = textwrap.shorten(question, TITLE, placeholder=" …")
+                title = textwrap.shorten(asked.text, TITLE, placeholder=" …")
                 seat.chat, seat.blank = self.reader.new_chat(str(seat.book), title)["id"], False
             said = self.reader.messages(seat.chat)
             said = said[: -2 if replaces else None]
-            talk = [*chat.messages_html(said), chat.user(question)]
+            talk = [*chat.messages_html(said), chat.user(asked.text)]
             last: chat.Message = chat.waiting(self.view.waiting())
-            pieces = self._pieces(
-                seat, question, arm, evidence, strength, seat.chat, replaces=replaces
-            )
+            pieces = self._pieces(seat, asked, seat.chat, replaces=replaces)
             # Before anything is shown: then it goes on even if the window is gone at once.
-            writing = self.writings.begin(seat.chat, question, pieces)
+            writing = self.writings.begin(seat.chat, asked.text, pieces)
             if writing is None:  # another window of this chat was faster
                 raise Busy(words.STILL_ANSWERING)
             yield _turn([*talk, last], gr.update(value=""), busy=True)
@@ -86,7 +86,7 @@ class Talk:
             yield _turn([*talk, last], busy=False)
         except Exception as error:
             trouble = [*talk, chat.trouble(tell(error))]
-            yield _turn(trouble, gr.update(value=question), busy=False)
+            yield _turn(trouble, gr.update(value=asked.text), busy=False)
         finally:
             # Also when the window is gone: Gradio then closes this generator.
             seat.answering = False
@@ -104,7 +104,7 @@ class Talk:
         if not question:
             yield _turn()
             return
-        yield from self._ask(seat, question, arm, evidence, strength, replaces=not failed)
+        yield from self._ask(seat, Asked(question, arm, evidence, strength), replaces=not failed)
 
     def edit(self, seat: Seat) -> Turn:
         """Put the last question back into the box; it and its answer stay until one is asked."""
@@ -151,7 +151,8 @@ class Talk:
 
     def _fill(self, seat: Seat, column: Column, question: str, strength: float) -> Iterator[None]:
         try:
-            pieces = self._pieces(seat, question, column.arm, column.evidence, strength)
+            asked = Asked(question, column.arm, column.evidence, strength)
+            pieces = self._pieces(seat, asked)
             drawn = 0.0
             for piece in pieces:
                 column.text += piece.get("text", "")
@@ -165,27 +166,19 @@ class Talk:
         column.state = "done"
 
     def _pieces(
-        self,
-        seat: Seat,
-        question: str,
-        arm: str,
-        evidence: bool,
-        strength: float,
-        chat: str | None = None,
-        *,
-        replaces: bool = False,
+        self, seat: Seat, asked: Asked, chat: str | None = None, *, replaces: bool = False
     ) -> Iterator[dict[str, Any]]:
         """The answer as the Reader streams it, for a chat in place of its last turn."""
         if chat is not None and replaces:
             self.reader.take_back(chat)
-        untouched = strength == self.reader.settings.default_strength(evidence=True)
+        untouched = asked.strength == self.reader.settings.default_strength(evidence=True)
         yield from self.reader.ask_stream(
             str(seat.book),
-            question,
-            arm=arm,
-            evidence=evidence,
+            asked.text,
+            arm=asked.arm,
+            evidence=asked.evidence,
             # Each way of asking has its own default; a slider that was moved holds for all.
-            strength=None if untouched else strength,
+            strength=None if untouched else asked.strength,
             chat=chat,
         )
 
