@@ -93,6 +93,7 @@ def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
                 _chat(parts, reader)
         _html(_panes(), elem_id="panes")
         clock = gr.Timer(1.0)
+        parts["receipt"] = gr.Number(0, precision=0, visible=False)
         # The verbs come first, so that they get their own names and the page's events do not.
         api.expose(door)
         _wire(door, seat, parts, bridge, clock, demo)
@@ -320,7 +321,7 @@ def _wire(
     shown = [parts[name] for name in PARTS]
     demo.load(door.arrive, [seat], shown, **INTERNAL)
     # Not queued: a tick is a plain, short request, and never waits behind an answer.
-    clock.tick(door.enter(Room.tick), [seat], shown, queue=False, **INTERNAL)
+    clock.tick(door.enter(Room.tick), [seat, parts["receipt"]], shown, queue=False, **INTERNAL)
     # Nor does a page that turns.
     bridge.act(door.act, [seat], shown, queue=False, **INTERNAL)
 
@@ -338,7 +339,7 @@ def _wire(
         parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
-    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare")]
+    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare", "receipt")]
     asked = [parts["question"].submit, parts["send"].click]
     gr.on(asked, door.enter_talk(Talk.ask), [seat, *question], answer, **INTERNAL)
     parts["again"].click(door.enter_talk(Talk.again), [seat, *question], answer, **INTERNAL)

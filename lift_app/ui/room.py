@@ -68,8 +68,10 @@ class Room:
         """An update for each of `PARTS`; a skip where the window is up to date."""
         return self.view.draw(seat)
 
-    def tick(self, seat: Seat) -> Updates:
+    def tick(self, seat: Seat, receipt: Any = None) -> Updates:
         """The timer's draw. A tick that fails is not worth a message: the next one comes.
+
+        With the number of the draw that the browser has had last, what it lacks is sent again.
 
         A window that never arrives is one that the server has forgotten; it gets its seat back.
         """
@@ -81,7 +83,11 @@ class Room:
             with seat.lock:
                 if not seat.arrived:
                     self._seat(seat, {})
-                return self.draw(seat)
+                if isinstance(receipt, int):
+                    seat.received(receipt)
+                updates = self.draw(seat)
+                seat.due = max(seat.drawn.values(), default=0)
+                return updates
         except Exception:
             log.exception("a tick failed")
             return [gr.skip() for _ in PARTS]

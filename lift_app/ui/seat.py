@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,9 @@ class Seat:
         order: of the last act; one that comes after a later one is out of date.
         sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
+        draws: how many draws were made; each is told its number, which the browser sends back.
+        drawn: number of the draw in which each part was last sent.
+        due: number of the last draw that the browser must have had by the next tick.
         lock: a tick and a click may run at once; what is recorded must be what was sent last, and
             what is half way must not be sent.
     """
@@ -105,6 +110,8 @@ class Seat:
         self.details: dict[str, Any] = {}
         self.order = self.sent = 0
         self.shown: dict[str, Any] = {}
+        self.drawn: dict[str, int] = {}
+        self.draws = self.due = 0
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Seat:
@@ -122,5 +129,36 @@ class Seat:
         """`update` if `signature` differs from what this window shows in `part`, else a skip."""
         if part in self.shown and self.shown[part] == signature:
             return gr.skip()
-        self.shown[part] = signature
+        self.shown[part], self.drawn[part] = signature, self.draws
         return update
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """A draw under way: what is `news` in it is sent together, or not at all."""
+        with self.lock:
+            self.draws += 1
+            try:
+                yield
+            except BaseException:
+                self._forget(self.draws)
+                raise
+
+    def receipt(self) -> Any:
+        """The number of the draw under way, for the browser to send back; a skip if it is empty."""
+        return self.draws if self.draws in self.drawn.values() else gr.skip()
+
+    def received(self, receipt: int) -> None:
+        """A tick says which draw the browser has had last: what it lacks is to be sent again.
+
+        Clicks are answered through Gradio's queue and ticks are not, so an answer may arrive after
+        a later tick's and put back what that one had changed. A browser that has had the tick
+        before this one, and yet names an earlier draw, has met such an answer.
+        """
+        if receipt < self.due:
+            self._forget(receipt + 1)
+
+    def _forget(self, first: int) -> None:
+        """Take back what was recorded as sent in a draw and those after it."""
+        for part in [part for part, number in self.drawn.items() if number >= first]:
+            del self.drawn[part]
+            self.shown.pop(part, None)

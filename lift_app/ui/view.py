@@ -63,6 +63,7 @@ PARTS = (
     "stop",
     "chats",
     "starters",
+    "receipt",
 )
 """Everything that a draw may change, in the order of its results."""
 Updates = list[Any]
@@ -77,7 +78,7 @@ class View:
 
     def draw(self, seat: Seat) -> Updates:
         """An update for each of `PARTS`; a skip where the window is up to date."""
-        with seat.lock:
+        with seat.drawing():
             books = self._reader.books()
             book = next((b for b in books if b["id"] == seat.book), None)
             if seat.book is not None and book is None:
@@ -91,15 +92,17 @@ class View:
             changes["steps"] = self._steps(seat, book if len(books) == 1 else None)
             changes.update(self._middle(seat, book, status))
             changes.update(self._talk(seat, book, status))
+            changes["receipt"] = seat.receipt()
             return [changes[part] for part in PARTS]
 
     def turn(self, seat: Seat) -> Updates:
         """As `draw`, but only the page and what marks it: a turn must not wait for the rest."""
-        with seat.lock:
+        with seat.drawing():
             changes = dict.fromkeys(PARTS, gr.skip())
             changes["found"] = self._found(seat)
             changes["leaf"] = self._leaf(seat)
             changes["strip"] = self._strip(seat, seat.shown.get("learned"))
+            changes["receipt"] = seat.receipt()
             return [changes[part] for part in PARTS]
 
     def _middle(

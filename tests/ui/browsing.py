@@ -96,7 +96,7 @@ def start_learning(window: Window) -> None:
     # A slow machine measures itself first.
     under_way = expect(window.page.locator(".progress-line"))
     under_way.to_contain_text("step", timeout=4 * PATIENCE)
-    expect(window.page.locator(".strip .k").first).to_be_visible()
+    expect(window.page.locator(".strip .k").first).to_be_visible(timeout=4 * PATIENCE)
 
 
 def ask(window: Window, question: str, patience: int = PATIENCE) -> None:

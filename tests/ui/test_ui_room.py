@@ -78,7 +78,7 @@ def test_a_tick_during_a_lift_sends_progress_only(
     time.sleep(0.15)
     room.draw(seat)
     fake.jobs_by_book[book]["since"] -= 5
-    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm", "strip"}
+    assert set(drawn(room.tick(seat))) <= {"shelf", "lift", "arm", "strip", "receipt"}
 
 
 def test_a_tick_is_cheap(
