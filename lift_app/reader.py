@@ -48,7 +48,7 @@ class Reader(Conversations):
 
     Args:
         settings: every knob; read from the environment by default.
-        preload: take the model and load it now, as the app does.
+        preload: take the model, load it and run lifts from the first `model_state` on, as the app.
         gpu: lends a GPU for some seconds at a time, as `spaces.GPU` (`engine.sliced_access`).
     """
 
@@ -62,8 +62,6 @@ class Reader(Conversations):
         library = open_library(self.settings)
         self._access = open_access(library, self.settings, preload=preload, gpu=gpu)
         self._stand_on(library, Pages(library, self.settings))
-        if preload:
-            self._access.own(lifting=True)
 
     def _stand_on(self, library: Library, pages: Pages) -> None:
         self.library, self.pages = library, pages

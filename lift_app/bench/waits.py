@@ -1,11 +1,14 @@
 """The waits bench: everything a reader waits for that is neither learning nor an answer.
 
-The command line from a cold start, a file until it is on the shelf, passages found in a very long
-book, and the change from one learned book to another. Medians, and the slowest, in one run.
+The command line and the app's first page from a cold start, a file until it is on the shelf,
+passages found in a very long book, and the change from one learned book to another. Medians, and
+the slowest, in one run.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,10 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import httpx
+
 from lift_app.bench.arms import add_document
 from lift_app.bench.documents import BenchDocument, sample_documents
 from lift_app.bench.machine import describe_machine
 from lift_app.bench.sample import text_of_length
+from lift_app.errors import LiftError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -28,6 +34,8 @@ SHORT = 400
 """Tokens of the books whose adapters take turns: how much was learned does not matter."""
 QUICK = {"stride": 256}
 """A lift of few steps."""
+LIFT = [sys.executable, "-m", "lift_app.cli"]
+START_SECONDS = 120
 
 
 def run(
@@ -52,20 +60,20 @@ def run(
     with tempfile.TemporaryDirectory() as folder, Reader(replace(settings, home=Path(folder))) as r:
         for event in r.fetch_model():
             progress(str(event.get("message", "the model is here")))
-        if file is not None:
-            progress(f"adding {file.name}")
-            rows[f"{file.name} on the shelf"] = [_timed(lambda: r.add(file))]
         progress(f"a book of {tokens:,} tokens")
         rows[f"passages found in {tokens:,} tokens"] = _looking_up(r, tokens)
         progress("from one book to another")
         rows["from one learned book to another"] = _switching(r)
-        for command in ("--help", "books"):
-            progress(f"lift {command}")
-            whole = [sys.executable, "-m", "lift_app.cli", command]
-            rows[f"lift {command}"] = [
-                _timed(lambda: subprocess.run(whole, check=True, capture_output=True))  # noqa: B023
-                for _ in range(ROUNDS)
-            ]
+        commands: dict[str, Callable[[Mapping[str, str]], float]] = {
+            "lift --help": lambda home: _command(home, "--help"),
+            "lift books": lambda home: _command(home, "books"),
+            "lift serve, to the first page": _first_page,
+        }
+        if file is not None:
+            commands[f"lift add {file.name}"] = lambda home: _command(home, "add", str(file))
+        for what, command in commands.items():
+            progress(what)
+            rows[what] = [_in_new_home(command, r.settings.models) for _ in range(ROUNDS)]
         machine = describe_machine(r)
     return {
         "suite": "waits",
@@ -105,6 +113,40 @@ def _switching(reader: Reader) -> list[float]:
         ]
 
     return engine.submit(turn, model=reader.settings.model).result()
+
+
+def _in_new_home(command: Callable[[Mapping[str, str]], float], models: Path) -> float:
+    """Seconds of a command in an empty library: a file is new there each time."""
+    with tempfile.TemporaryDirectory() as folder:
+        return command({**os.environ, "LIFT_HOME": folder, "LIFT_MODELS": str(models)})
+
+
+def _command(home: Mapping[str, str], *arguments: str) -> float:
+    whole = [*LIFT, *arguments]
+    return _timed(lambda: subprocess.run(whole, check=True, capture_output=True, env=dict(home)))
+
+
+def _first_page(home: Mapping[str, str]) -> float:
+    """Seconds until the app's page answers."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [*LIFT, "serve", "--port", str(port), "--one-shelf"],
+        env=dict(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as app:
+        try:
+            while time.perf_counter() - began < START_SECONDS:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).raise_for_status()
+                    return time.perf_counter() - began
+                except httpx.TransportError:
+                    time.sleep(0.02)
+            raise LiftError(f"lift serve showed no page within {START_SECONDS} seconds.")
+        finally:
+            app.kill()  # nothing in this home is worth an orderly end
 
 
 def _timed(work: Callable[[], Any]) -> float:

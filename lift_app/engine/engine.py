@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 0.3
 """How often an idle engine looks for jobs that other processes queued."""
 
+LOADING_SECONDS = 10.0
+"""How long closing waits for an engine that is still loading its model."""
+
 PATIENCE_SECONDS = 5.0
 """How long the library may refuse to be written before those who wait are told."""
 
@@ -113,7 +116,9 @@ class Engine:
         self._closing.set()
         self._awake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            # Ctrl-C in the middle of an import leaves its lock taken, and the engine, importing
+            # torch, would wait for it for ever. Without a model there is nothing to be kept.
+            self._thread.join(LOADING_SECONDS if self._host is None else None)
 
     def wake(self) -> None:
         """Look for work now instead of at the next tick."""

@@ -175,6 +175,8 @@ def serve(
         with nullcontext() if house is None else house.kept_tidy():
             # Gradio keeps its first answer for all, with the address that who asked had claimed.
             httpx.get(f"{url}gradio_api/info", trust_env=False, timeout=60).raise_for_status()
+            # Only now: importing torch beside it, the page would come half a second later.
+            reader.model_state()
             if on_ready is not None:
                 on_ready(url)
             threading.Event().wait()

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
+from lift_app.engine.engine import Engine
 from lift_app.engine.lift_job import LiftJob
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
@@ -131,6 +132,21 @@ def test_a_closed_reader_resumes_where_it_was(tiny_settings: Settings, story: Pa
         assert first["step"] == before["step"]  # closing lost no step
         reader.cancel(book["id"])
         wait_for(lambda: reader.status(book["id"])["state"] == "cancelled")
+
+
+def test_closing_does_not_wait_for_a_model_that_never_comes(
+    tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after Ctrl-C in the middle of an import, whose lock is then taken for good."""
+    forever = threading.Event()
+    monkeypatch.setattr("lift_app.engine.engine.LOADING_SECONDS", 0.2)
+    monkeypatch.setattr(Engine, "_host_for", lambda self, model: forever.wait())
+    reader = Reader(tiny_settings, preload=True)
+    reader.model_state()
+    began = time.monotonic()
+    reader.close()
+    assert time.monotonic() - began < 5
+    forever.set()
 
 
 def test_a_lift_that_fails_says_why_and_the_engine_goes_on(
