@@ -54,7 +54,7 @@ def run(
     asked = json.loads((data / "sample_questions.json").read_text(encoding="utf-8"))
     texts = [item["question"] for item in asked["questions"]][:questions]
     progress("learning the sample book")
-    book = reader.add(data / "sample_book.md")["id"]
+    book = reader.add_sample()["id"]  # which comes learned by the standard recipe
     last: dict[str, Any] = {}
     for last in reader.tune(book, recipe=recipe, values=values):
         if "loss" in last:

@@ -36,6 +36,8 @@ QUICK = {"stride": 256}
 """A lift of few steps."""
 LIFT = [sys.executable, "-m", "lift_app.cli"]
 START_SECONDS = 120
+Home = dict[str, str]
+"""An environment that names a library."""
 
 
 def run(
@@ -64,16 +66,17 @@ def run(
         rows[f"passages found in {tokens:,} tokens"] = _looking_up(r, tokens)
         progress("from one book to another")
         rows["from one learned book to another"] = _switching(r)
-        commands: dict[str, Callable[[Mapping[str, str]], float]] = {
+        commands: dict[str, Callable[[Home], float]] = {
             "lift --help": lambda home: _command(home, "--help"),
             "lift books": lambda home: _command(home, "books"),
             "lift serve, to the first page": _first_page,
         }
         if file is not None:
-            commands[f"lift add {file.name}"] = lambda home: _command(home, "add", str(file))
+            commands[f"lift add {file.name}"] = lambda home: _added(home, file)
+        home = {**os.environ, "LIFT_HOME": folder, "LIFT_MODELS": str(r.settings.models)}
         for what, command in commands.items():
             progress(what)
-            rows[what] = [_in_new_home(command, r.settings.models) for _ in range(ROUNDS)]
+            rows[what] = [command(home) for _ in range(ROUNDS)]
         machine = describe_machine(r)
     return {
         "suite": "waits",
@@ -115,25 +118,25 @@ def _switching(reader: Reader) -> list[float]:
     return engine.submit(turn, model=reader.settings.model).result()
 
 
-def _in_new_home(command: Callable[[Mapping[str, str]], float], models: Path) -> float:
-    """Seconds of a command in an empty library: a file is new there each time."""
-    with tempfile.TemporaryDirectory() as folder:
-        return command({**os.environ, "LIFT_HOME": folder, "LIFT_MODELS": str(models)})
-
-
-def _command(home: Mapping[str, str], *arguments: str) -> float:
+def _command(home: Home, *arguments: str) -> float:
     whole = [*LIFT, *arguments]
-    return _timed(lambda: subprocess.run(whole, check=True, capture_output=True, env=dict(home)))
+    return _timed(lambda: subprocess.run(whole, check=True, capture_output=True, env=home))
 
 
-def _first_page(home: Mapping[str, str]) -> float:
+def _added(home: Home, file: Path) -> float:
+    """Seconds to add a file to an empty library: elsewhere it is new only once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _command({**home, "LIFT_HOME": folder}, "add", str(file))
+
+
+def _first_page(home: Home) -> float:
     """Seconds until the app's page answers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     began = time.perf_counter()
     with subprocess.Popen(
         [*LIFT, "serve", "--port", str(port), "--one-shelf"],
-        env=dict(home),
+        env=home,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as app:
