@@ -148,7 +148,15 @@ class Access:
             raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
         yield from ask_owner(owner, arguments)
 
-    def stop_answers(self, owner: str | None = None) -> None:
+    def stop_answers(self, owner: str) -> None:
+        """Cut the answers to an owner of books short, wherever they are given."""
+        self._stop_here(owner)
+        if self._engine is None and (other := self._lock.owner()) is not None:
+            from lift_app.engine.hand_off import stop_owner
+
+            stop_owner(other, owner)
+
+    def _stop_here(self, owner: str | None) -> None:
         """Cut the answers short that this process gives to an owner, or to all."""
         for stop, whose in list(self._stops.items()):
             if owner in (None, whose):
@@ -165,7 +173,7 @@ class Access:
             if self._hand_off is not None:
                 self._hand_off.close()
             if self._exchange is not None:
-                self.stop_answers()
+                self._stop_here(None)
                 self._exchange.close()
             if self._engine is not None:
                 self._engine.close()
@@ -177,7 +185,7 @@ class Access:
         from lift_app.engine.hand_off import HandOff
 
         engine = Engine(self._library, self._settings)
-        hand_off = HandOff(self._ask_here)
+        hand_off = HandOff(self._ask_here, self._stop_here)
         try:
             self._lock.publish(Owner.this_process(hand_off.port, hand_off.token))
             engine.start(preload=self._preload and not self._settings.server)

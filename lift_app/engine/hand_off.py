@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,6 +22,8 @@ from lift_app.errors import Busy, LiftError
 
 AskStream = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 """Takes the arguments of `Reader.ask_stream`, yields its events."""
+Stopper = Callable[[str], None]
+"""Cuts the answers short that are given to an owner of books."""
 
 MAX_REQUEST_BYTES = 1_000_000
 STALLED_SECONDS = 30.0
@@ -34,9 +37,10 @@ log = logging.getLogger(__name__)
 class HandOff:
     """Serves questions of other processes on a free loopback port."""
 
-    def __init__(self, ask_stream: AskStream) -> None:
+    def __init__(self, ask_stream: AskStream, stop_answers: Stopper) -> None:
         self.token = secrets.token_urlsafe(32)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(ask_stream, self.token))
+        handler = _handler(ask_stream, stop_answers, self.token)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -69,9 +73,8 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
             "POST",
             f"http://127.0.0.1:{owner.port}/ask",
             json=arguments,
-            headers={"Authorization": f"Bearer {owner.token}"},
             timeout=httpx.Timeout(None, connect=5),
-            trust_env=False,  # a proxy has no business between two processes of one machine
+            **_towards(owner),
         ) as response:
             response.raise_for_status()
             for line in response.iter_lines():
@@ -92,7 +95,28 @@ def ask_owner(owner: Owner, arguments: dict[str, Any]) -> Iterator[dict[str, Any
     )
 
 
-def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
+def stop_owner(owner: Owner, reader: str) -> None:
+    """Have the owner of the model cut the answers short that it gives to `reader`.
+
+    One that has gone meanwhile, or does not listen, has nothing to be stopped.
+    """
+    with suppress(httpx.HTTPError):
+        httpx.post(
+            f"http://127.0.0.1:{owner.port}/stop",
+            json={"owner": reader},
+            timeout=5,
+            **_towards(owner),
+        )
+
+
+def _towards(owner: Owner) -> dict[str, Any]:
+    """How the owner is spoken to: a proxy has no business between two processes of one machine."""
+    return {"headers": {"Authorization": f"Bearer {owner.token}"}, "trust_env": False}
+
+
+def _handler(
+    ask_stream: AskStream, stop_answers: Stopper, token: str
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = STALLED_SECONDS
 
@@ -103,13 +127,19 @@ def _handler(ask_stream: AskStream, token: str) -> type[BaseHTTPRequestHandler]:
                 return
             said = self.headers.get("Content-Length", "")
             length = int(said) if said.isdecimal() and len(said) < 9 else 0
-            if self.path != "/ask" or not 0 < length <= MAX_REQUEST_BYTES:
+            if self.path not in ("/ask", "/stop") or not 0 < length <= MAX_REQUEST_BYTES:
                 self.send_error(400)
                 return
             arguments = json.loads(self.rfile.read(length))
             self.send_response(200)
             self.send_header("Content-Type", "application/x-ndjson")
             self.end_headers()
+            if self.path == "/stop":
+                stop_answers(str(arguments["owner"]))
+            else:
+                self._answer(arguments)
+
+        def _answer(self, arguments: dict[str, Any]) -> None:
             events = ask_stream(arguments)
             try:
                 for event in events:

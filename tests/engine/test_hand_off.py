@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from lift_app.engine.access import Access
 from lift_app.engine.hand_off import HandOff, ask_owner
 from lift_app.engine.lock import Owner
 from lift_app.errors import Busy
+from lift_app.reader import Reader
+from lift_app.settings import Settings
+
+
+def nobody(_: str) -> None:
+    """Is stopped."""
 
 
 def test_an_owner_that_ends_in_the_middle_of_an_answer_is_an_error() -> None:
     def broken(arguments: dict[str, object]) -> Iterator[dict[str, object]]:
         yield {"text": "Nine "}
 
-    hand_off = HandOff(broken)
+    hand_off = HandOff(broken, nobody)
     try:
         owner = Owner.this_process(hand_off.port, hand_off.token)
         with pytest.raises(Busy, match="ended before it was done"):
@@ -31,7 +40,7 @@ def test_an_owner_that_ends_in_the_middle_of_an_answer_is_an_error() -> None:
 def test_the_hand_off_answers_nobody_without_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every user of the machine, and every page in a browser on it, can reach the port."""
     monkeypatch.setattr("lift_app.engine.hand_off.STALLED_SECONDS", 0.2)
-    hand_off = HandOff(lambda _: pytest.fail("answered"))
+    hand_off = HandOff(lambda _: pytest.fail("answered"), nobody)
     try:
         for headers, status in (
             ("", 403),
@@ -50,3 +59,32 @@ def test_the_hand_off_answers_nobody_without_its_token(monkeypatch: pytest.Monke
             assert line.recv(1000) == b""  # a line on which nothing moves is given up
     finally:
         hand_off.close()
+
+
+def test_an_answer_of_another_process_is_stopped_there(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when `lift tune` has the model and the page beside it asks."""
+    halted = threading.Event()
+
+    def slowly(self: Access, arguments: dict[str, object]) -> Iterator[dict[str, object]]:
+        stop = threading.Event()
+        self._stops[stop] = str(arguments["owner"])
+        yield {"text": "Seven"}
+        if stop.wait(20):
+            halted.set()
+        yield {"answer": {"answer": "Seven", "notice": ""}}
+
+    monkeypatch.setattr(Access, "_ask_here", slowly)
+    with Reader(tiny_settings) as owner, Reader(tiny_settings) as beside:
+        book = owner.add(story)["id"]
+        assert owner.engine() is not None
+        answer = beside._access.ask({"owner": beside.library.owner, "book": book, "model": ""})
+        assert next(answer) == {"text": "Seven"}
+        beside.stop_answer()
+        assert "answer" in next(answer) and halted.is_set()
+
+
+def test_nobody_is_stopped_where_nobody_has_the_model(tiny_settings: Settings) -> None:
+    with Reader(tiny_settings) as reader:
+        reader.stop_answer()
