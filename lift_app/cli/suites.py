@@ -170,6 +170,8 @@ def figure_command(
     close_on_sigterm()
     line = StatusLine()
     places = shares(depths)
+    if number == 3 and places:
+        raise CallerError("--depths is of the needles of figure 4; figure 3 has none.")
     if number == 3 and (schedules or shape or count):
         settings = bench_settings(model, start, context)
         chosen = resolve_recipe(

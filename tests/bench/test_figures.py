@@ -191,6 +191,11 @@ def test_figure_4_is_measured_and_drawn(tmp_path: Path, tiny_settings: Settings)
     assert "| LIFT+ICL+evidence |" in done.stdout
 
 
+def test_depths_are_of_figure_4_alone() -> None:
+    done = CliRunner().invoke(main, ["bench", "figure", "3", "--depths", "0,50"])
+    assert done.exit_code == 2 and "figure 3 has none" in done.output
+
+
 def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(main, ["bench", "figure", "4"])
     assert (done.exit_code, "--data DIR" in done.output) == (2, True)
