@@ -26,7 +26,7 @@ check: install
 
 # Two workers: half of the tests wait for a browser, a child or a clock.
 test: check model
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
 
 # The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files, and
 # mixed work of several visitors for an hour: `make soak MINUTES=10` for less of that. What they
