@@ -50,6 +50,10 @@ LEAF = """(function follow() {
   window.liftLeaf.turned(element);
   watch('value', () => window.liftLeaf.turned(element));
 })()"""
+RECEIPT = """(function follow() {
+  if (!window.liftPage) return setTimeout(follow, 30);
+  watch('value', () => window.liftPage.drawn(Number(props.value)));
+})()"""
 INTERNAL: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "hidden",
@@ -93,7 +97,7 @@ def build(reader: Reader, door: Door | None = None) -> gr.Blocks:
                 _chat(parts, reader)
         _html(_panes(), elem_id="panes")
         clock = gr.Timer(1.0)
-        parts["receipt"] = gr.Number(0, precision=0, visible=False)
+        parts["receipt"] = _html("", elem_id="receipt", js_on_load=RECEIPT)
         # The verbs come first, so that they get their own names and the page's events do not.
         api.expose(door)
         _wire(door, seat, parts, bridge, clock, demo)
@@ -323,7 +327,14 @@ def _wire(
     shown = [parts[name] for name in PARTS]
     demo.load(door.arrive, [seat], shown, **INTERNAL)
     # Not queued: a tick is a plain, short request, and never waits behind an answer.
-    clock.tick(door.enter(Room.tick), [seat, parts["receipt"]], shown, queue=False, **INTERNAL)
+    clock.tick(
+        door.enter(Room.tick),
+        [seat, parts["receipt"]],
+        shown,
+        js="(seat) => [seat, window.liftPage?.receipt() ?? '']",
+        queue=False,
+        **INTERNAL,
+    )
     # Nor does a page that turns.
     bridge.act(door.act, [seat], shown, queue=False, **INTERNAL)
 
@@ -341,7 +352,7 @@ def _wire(
         parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
-    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare", "receipt")]
+    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare")]
     asked = [parts["question"].submit, parts["send"].click]
     gr.on(asked, door.enter_talk(Talk.ask), [seat, *question], answer, **INTERNAL)
     parts["again"].click(door.enter_talk(Talk.again), [seat, *question], answer, **INTERNAL)

@@ -246,7 +246,20 @@
     setInterval(unlabel, 1000);
   }
 
+  // Numbers of draws, as they come; one that comes after a later one has put back what that changed.
+  let newest = 0;
+  let late = Infinity;
+
   window.liftPage = {
+    drawn(number) {
+      if (number < newest) late = Math.min(late, number);
+      else newest = number;
+    },
+    receipt() {
+      const had = late < newest ? `${newest} ${late}` : `${newest}`;
+      late = Infinity;
+      return had;
+    },
     connect(to) {
       trigger = to;
     },

@@ -68,10 +68,10 @@ class Room:
         """An update for each of `PARTS`; a skip where the window is up to date."""
         return self.view.draw(seat)
 
-    def tick(self, seat: Seat, receipt: Any = None) -> Updates:
+    def tick(self, seat: Seat, receipt: object = "") -> Updates:
         """The timer's draw. A tick that fails is not worth a message: the next one comes.
 
-        With the number of the draw that the browser has had last, what it lacks is sent again.
+        With what the browser says it has had (`Receipts`), what it lacks is sent again.
 
         A window that never arrives is one that the server has forgotten; it gets its seat back.
         """
@@ -83,10 +83,9 @@ class Room:
             with seat.lock:
                 if not seat.arrived:
                     self._seat(seat, {})
-                if isinstance(receipt, int):
-                    seat.received(receipt)
+                seat.received(receipt)
                 updates = self.draw(seat)
-                seat.due = max(seat.drawn.values(), default=0)
+                seat.receipts.expect()
                 return updates
         except Exception:
             log.exception("a tick failed")
@@ -104,6 +103,7 @@ class Room:
 
     def _seat(self, seat: Seat, wanted: dict[str, str]) -> None:
         seat.shown.clear()
+        seat.begun.clear()
         seat.arrived = True
         books = self.reader.books()
         known = {book["id"] for book in books}

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from lift_app.ui.receipts import Receipts
+
 if TYPE_CHECKING:
     from lift_app.recording import Recording
     from lift_app.ui.compare import Column
@@ -78,9 +80,9 @@ class Seat:
         order: of the last act; one that comes after a later one is out of date.
         sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
-        draws: how many draws were made; each is told its number, which the browser sends back.
-        drawn: number of the draw in which each part was last sent.
-        due: number of the last draw that the browser must have had by the next tick.
+        receipts: which draws the browser has had.
+        begun: what the state of a part that a reader can change was last set for.
+        doubted: a leaf was sent again, so the browser may not show the page that it says.
         lock: a tick and a click may run at once; what is recorded must be what was sent last, and
             what is half way must not be sent.
     """
@@ -110,8 +112,9 @@ class Seat:
         self.details: dict[str, Any] = {}
         self.order = self.sent = 0
         self.shown: dict[str, Any] = {}
-        self.drawn: dict[str, int] = {}
-        self.draws = self.due = 0
+        self.begun: dict[str, Any] = {}
+        self.receipts = Receipts()
+        self.doubted = False
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Seat:
@@ -129,36 +132,37 @@ class Seat:
         """`update` if `signature` differs from what this window shows in `part`, else a skip."""
         if part in self.shown and self.shown[part] == signature:
             return gr.skip()
-        self.shown[part], self.drawn[part] = signature, self.draws
+        self.shown[part] = signature
+        self.receipts.note(part)
         return update
+
+    def begins(self, part: str, state: Any) -> bool:
+        """Whether a part begins anew: what a reader has set in it stays where it is sent again."""
+        if part in self.begun and self.begun[part] == state:
+            return False
+        self.begun[part] = state
+        return True
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """A draw under way: what is `news` in it is sent together, or not at all."""
         with self.lock:
-            self.draws += 1
+            self.receipts.begin()
             try:
                 yield
             except BaseException:
-                self._forget(self.draws)
+                self._forget(self.receipts.take_back(self.receipts.number))
                 raise
 
     def receipt(self) -> Any:
-        """The number of the draw under way, for the browser to send back; a skip if it is empty."""
-        return self.draws if self.draws in self.drawn.values() else gr.skip()
+        """The number of the draw under way, for the browser; a skip where it changes nothing."""
+        return str(self.receipts.number) if self.receipts.changed else gr.skip()
 
-    def received(self, receipt: int) -> None:
-        """A tick says which draw the browser has had last: what it lacks is to be sent again.
+    def received(self, receipt: object) -> None:
+        """What a browser says it has had, with a tick: what it lacks is sent again."""
+        self._forget(self.receipts.missing(receipt))
 
-        Clicks are answered through Gradio's queue and ticks are not, so an answer may arrive after
-        a later tick's and put back what that one had changed. A browser that has had the tick
-        before this one, and yet names an earlier draw, has met such an answer.
-        """
-        if receipt < self.due:
-            self._forget(receipt + 1)
-
-    def _forget(self, first: int) -> None:
-        """Take back what was recorded as sent in a draw and those after it."""
-        for part in [part for part, number in self.drawn.items() if number >= first]:
-            del self.drawn[part]
+    def _forget(self, parts: list[str]) -> None:
+        for part in parts:
             self.shown.pop(part, None)
+        self.doubted = self.doubted or "leaf" in parts

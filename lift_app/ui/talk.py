@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 TITLE = 60
 """Longest title of a chat, in characters."""
 
-Turn = tuple[Any, Any, Any, Any, Any, Any]
-"""Updates of the chat, the question box, the buttons to ask and to stop, the comparison, and the
-number of the window's last draw, as `Seat.receipt`: this may reach the browser after later ones."""
+Turn = tuple[Any, Any, Any, Any, Any]
+"""Updates of the chat, the question box, the buttons to ask and to stop, and the comparison."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Talk:
         """Stream an answer into the open chat; the first question begins one."""
         question = (question or "").strip()
         if not question or seat.book is None or self.view.answering(seat):
-            yield _turn(seat)
+            yield _turn()
             return
         edited, seat.edited = seat.edited, None
         replaces = edited is not None and edited == seat.chat
@@ -80,14 +79,14 @@ class Talk:
             writing = self.writings.begin(seat.chat, asked.text, pieces)
             if writing is None:  # another window of this chat was faster
                 raise Busy(words.STILL_ANSWERING)
-            yield _turn(seat, [*talk, last], gr.update(value=""), busy=True)
+            yield _turn([*talk, last], gr.update(value=""), busy=True)
             for text, answer in writing.follow():
                 last = chat.assistant(text, answer, len(talk))
-                yield _turn(seat, [*talk, last])
-            yield _turn(seat, [*talk, last], busy=False)
+                yield _turn([*talk, last])
+            yield _turn([*talk, last], busy=False)
         except Exception as error:
             trouble = [*talk, chat.trouble(tell(error))]
-            yield _turn(seat, trouble, gr.update(value=asked.text), busy=False)
+            yield _turn(trouble, gr.update(value=asked.text), busy=False)
         finally:
             # Also when the window is gone: Gradio then closes this generator.
             seat.answering = False
@@ -97,23 +96,23 @@ class Talk:
     ) -> Iterator[Turn]:
         """Answer the last question once more, as the settings are now. Arguments as `ask`."""
         if seat.chat is None or self.view.answering(seat):
-            yield _turn(seat)
+            yield _turn()
             return
         seat.edited = None
         failed = self._failed(seat)
         question = failed or self._last_question(seat)
         if not question:
-            yield _turn(seat)
+            yield _turn()
             return
         yield from self._ask(seat, Asked(question, arm, evidence, strength), replaces=not failed)
 
     def edit(self, seat: Seat) -> Turn:
         """Put the last question back into the box; it and its answer stay until one is asked."""
         if seat.chat is None or self.view.answering(seat):
-            return _turn(seat)
+            return _turn()
         failed = self._failed(seat)
         seat.edited = None if failed else seat.chat
-        return _turn(seat, box=gr.update(value=failed or self._last_question(seat)))
+        return _turn(box=gr.update(value=failed or self._last_question(seat)))
 
     def compare(
         self, seat: Seat, question: str, arm: str, evidence: bool, strength: float
@@ -124,26 +123,26 @@ class Talk:
         """
         question = (question or "").strip() or self._last_question(seat)
         if not question or seat.book is None or self.view.answering(seat):
-            yield _turn(seat)
+            yield _turn()
             return
         seat.answering, seat.halted = True, False
         book = seat.book
         try:
             learned = self.view.arms(seat)
             seat.compared = (question, columns_of(learned, evidence=evidence))
-            yield _turn(seat, busy=True, compare=self.view.comparison(seat))
+            yield _turn(busy=True, compare=self.view.comparison(seat))
             for column in seat.compared[1]:
                 column.state = "writing"
-                yield _turn(seat, compare=self.view.comparison(seat))
+                yield _turn(compare=self.view.comparison(seat))
                 for _ in self._fill(seat, column, question, strength):
-                    yield _turn(seat, compare=self.view.comparison(seat))
+                    yield _turn(compare=self.view.comparison(seat))
                 if seat.halted or seat.book != book:
                     break
         finally:
             seat.answering = False
             for column in seat.compared[1] if seat.compared else ():
                 column.state = "done"
-        yield _turn(seat, busy=False, compare=self.view.comparison(seat))
+        yield _turn(busy=False, compare=self.view.comparison(seat))
 
     def stop(self, seat: Seat) -> None:
         """Stop the answer that is being written; what is there stays."""
@@ -195,12 +194,7 @@ class Talk:
 
 
 def _turn(
-    seat: Seat,
-    messages: Any = None,
-    box: Any = None,
-    *,
-    busy: bool | None = None,
-    compare: Any = None,
+    messages: Any = None, box: Any = None, *, busy: bool | None = None, compare: Any = None
 ) -> Turn:
     """One update; what is None stays as it is."""
     skip = gr.skip()
@@ -210,5 +204,4 @@ def _turn(
         skip if busy is None else gr.update(visible=not busy),
         skip if busy is None else gr.update(visible=busy),
         skip if compare is None else compare,
-        seat.draws,
     )

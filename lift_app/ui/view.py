@@ -123,7 +123,9 @@ class View:
         choices = recipe_choices(self._reader.recipes(), report)
         label = words.LEARN_AGAIN if again else words.LEARN
         head = words.LEARN_AGAIN if again else words.HOW_THOROUGH
-        learn = gr.update(visible=offer, label=head, open=not again)
+        learn = gr.update(visible=offer, label=head)
+        if seat.begins("learn", (seat.book, offer, again)):
+            learn["open"] = not again
         button = gr.update(value=label, variant="secondary" if again else "primary")
         return {
             "about": seat.news("about", *_same(about)),
@@ -170,6 +172,9 @@ class View:
 
     def turned(self, seat: Seat) -> None:
         """The window shows the open page already: it had the leaf before it was asked for."""
+        if seat.doubted:  # it may have shown another one since; the draw that follows sends it
+            seat.doubted = False
+            return
         seat.shown["leaf"] = (seat.book, seat.page, seat.mark, seat.view)
 
     def _strip(self, seat: Seat, learned: Any) -> Any:
@@ -218,14 +223,10 @@ class View:
     ) -> dict[str, Any]:
         arms, note = chat.arms_of(book, status), chat.arm_note(status)
         arm = gr.update(
-            choices=[(words.ARMS[name], name) for name in arms],
-            value=chat.DEFAULT_ARM if chat.DEFAULT_ARM in arms else chat.PLAIN_ARM,
-            visible=len(arms) > 1,
+            choices=[(words.ARMS[name], name) for name in arms], visible=len(arms) > 1, info=note
         )
-        # The note alone must not put the reader's choice back.
-        if seat.shown.get("arm", (None,))[:2] == (seat.book, arms):
-            arm = gr.update()
-        arm["info"] = note
+        if seat.begins("arm", (seat.book, arms)):
+            arm["value"] = chat.DEFAULT_ARM if chat.DEFAULT_ARM in arms else chat.PLAIN_ARM
         chats = self._reader.chats(seat.book) if seat.book else []
         if seat.chat is None and chats and not seat.blank and not seat.answering:
             # The first chat was begun in another window.
@@ -239,7 +240,7 @@ class View:
             "more": seat.news("more", len(arms) > 1, gr.update(visible=len(arms) > 1)),
             "chat": self._chat(seat),
             "chats": seat.news("chats", *_same(chat.chats_html(chats, seat.chat))),
-            "compare": self.comparison(seat),
+            "compare": gr.skip() if seat.answering else self.comparison(seat),
             "turns": self._turns(seat),
             "starters": self._starters(seat, bool(chats)),
         }
@@ -251,8 +252,9 @@ class View:
 
     def comparison(self, seat: Seat) -> Any:
         """The comparison, as far as it has come."""
-        html = "" if seat.compared is None else compare_html(*seat.compared, seat.details)
-        return seat.news("compare", *_same(html))
+        with seat.lock:
+            html = "" if seat.compared is None else compare_html(*seat.compared, seat.details)
+            return seat.news("compare", *_same(html))
 
     def _turns(self, seat: Seat) -> Any:
         """What can be done with the last answer, where there is one."""

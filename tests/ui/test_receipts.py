@@ -2,54 +2,155 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsing import Window, chromium, expect
 from fake_reader import FakeReader
 from serving import opened
-from sitting import Named, add
+from sitting import Named, add, click
 
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
-from lift_app.ui.view import Updates
+from lift_app.ui.view import PARTS, Updates
 
+pytestmark = pytest.mark.usefixtures("notes")
 LATE = 2.5
 """Seconds for which the answer to a click hangs after what it shows was drawn."""
+LOADING = {"state": "loading", "message": "The model is being loaded."}
 
 
-def test_what_a_late_answer_has_put_back_is_sent_again(
-    room: Room, seat: Seat, drawn: Named
-) -> None:
-    book = add(room, seat)
-    late = seat.draws
-    room.reader.start_tune(book)
-    changed = drawn(room.tick(seat, late))
-    assert "lift" in changed and changed["receipt"] == seat.draws > late
+class Page:
+    """What a browser shows of the answers that have reached it, in the order in which they did."""
 
-    # The answer to the click reaches the browser only now, and the next ticks say so.
-    again = drawn(room.tick(seat, late))
-    again |= drawn(room.tick(seat, late))
-    assert again["lift"] and changed.keys() <= again.keys()
-    assert "about" not in again  # which that answer itself has brought
+    def __init__(self, room: Room, seat: Seat) -> None:
+        self.room, self.seat = room, seat
+        self.parts: dict[str, Any] = {}
+        self.newest, self.late = 0, 0
+        seat.shown.clear()
+        self.apply(room.draw(seat))
+
+    def apply(self, updates: Updates) -> set[str]:
+        """An answer arrives; gives the parts that it changes."""
+        changed = set()
+        for part, update in zip(PARTS, updates, strict=True):
+            if update == {"__type__": "update"}:
+                continue
+            changed.add(part)
+            if isinstance(update, dict):
+                update = {**self.parts.get(part, {}), **update}
+            self.parts[part] = update
+        if "receipt" in changed:
+            number = int(self.parts["receipt"])
+            if number < self.newest:
+                self.late = min(number, self.late or number)
+            self.newest = max(self.newest, number)
+        return changed
+
+    def tick(self) -> Updates:
+        """A tick is sent; its answer is under way."""
+        receipt = f"{self.newest} {self.late}" if self.late else str(self.newest)
+        self.late = 0
+        return self.room.tick(self.seat, receipt)
+
+    def settle(self) -> set[str]:
+        """Three ticks; gives what they change."""
+        return set().union(*(self.apply(self.tick()) for _ in range(3)))
 
 
-def test_a_browser_that_has_everything_is_sent_nothing(
-    room: Room, seat: Seat, drawn: Named
-) -> None:
+@pytest.fixture
+def page(room: Room, seat: Seat) -> Page:
     add(room, seat)
-    receipt = drawn(room.tick(seat, seat.draws)).get("receipt", seat.draws)
-    for _ in range(3):
-        assert drawn(room.tick(seat, receipt)) == {}
+    page = Page(room, seat)
+    page.settle()
+    return page
 
 
-def test_an_answer_that_may_be_on_its_way_is_not_sent_twice(
-    room: Room, seat: Seat, drawn: Named
-) -> None:
-    add(room, seat)
-    assert drawn(room.tick(seat, 0)) == {}
+def test_a_late_answer_is_made_good(page: Page, fake: FakeReader) -> None:
+    fake.model.update(LOADING)
+    late = page.room.learn(page.seat, None)
+    fake.model.update(state="ready", message="")
+    page.apply(page.tick())
+    assert page.parts["model"] == ""
+    assert "model" in page.apply(late) and "loaded" in page.parts["model"]
+    assert "about" not in page.settle()  # which nothing has touched meanwhile
+    assert page.parts["model"] == ""
+
+
+def test_a_late_answer_that_a_later_one_hides_is_made_good(page: Page, fake: FakeReader) -> None:
+    """Two clicks are answered in one go, after a tick that came between them."""
+    fake.model.update(LOADING)
+    first = page.room.learn(page.seat, None)
+    fake.model.update(state="ready", message="")
+    page.apply(page.tick())
+    second = page.room.pause(page.seat)
+    page.apply(first)
+    page.apply(second)
+    page.settle()
+    assert page.parts["model"] == "" and page.parts["resume"]["visible"]
+
+
+def test_a_tick_whose_answer_is_lost_is_made_good(page: Page, fake: FakeReader) -> None:
+    fake.model.update(LOADING)
+    page.tick()
+    page.settle()
+    assert "loaded" in page.parts["model"]
+
+
+def test_a_browser_that_has_everything_is_sent_nothing(page: Page) -> None:
+    assert page.settle() == set()
+
+
+def test_what_is_slow_but_comes_in_order_is_not_sent_twice(room: Room, seat: Seat) -> None:
+    page = Page(room, seat)
+    page.settle()
+    [*_, slow] = room.add_sample(seat)
+    assert page.settle() == set()
+    assert "leaf" in page.apply(slow[: len(PARTS)])
+    assert page.settle() == set()
+
+
+def test_what_is_sent_again_leaves_the_readers_choices(page: Page, fake: FakeReader) -> None:
+    room, seat = page.room, page.seat
+    late = room.act(seat, click(act="settings"))
+    fake.start_tune(str(seat.book))
+    fake.jobs_by_book[str(seat.book)]["since"] -= 100
+    page.settle()
+    assert page.parts["arm"]["value"] == "LIFT+ICL" and not page.parts["learn"]["open"]
+    page.parts["arm"]["value"], page.parts["learn"]["open"] = "ICL", True
+    page.apply(late)
+    assert {"arm", "learn"} <= page.settle()
+    assert page.parts["arm"]["value"] == "ICL" and page.parts["learn"]["open"]
+
+
+def test_a_page_that_was_sent_again_is_not_taken_for_one_that_was_turned(page: Page) -> None:
+    """The browser had turned on by itself, and then the server's leaf came."""
+    room, seat = page.room, page.seat
+    late = room.act(seat, click(act="settings"))
+    room.act(seat, click(act="turn", page=2, order=1))
+    page.apply(page.tick())
+    page.apply(late)
+    seat.shown["leaf"] = None
+    page.apply(room.draw(seat))
+    page.apply(late)
+    page.settle()
+    turned = room.act(seat, click(act="turn", page=3, order=2, shown=True))
+    assert "leaf" in page.apply(turned)
+    turned = room.act(seat, click(act="turn", page=2, order=3, shown=True))
+    assert "leaf" not in page.apply(turned)
+
+
+def test_a_comparison_is_drawn_by_its_own_frames_alone(page: Page) -> None:
+    """A tick with half an answer could come in after the whole one."""
+    frames = page.room.talk.compare(page.seat, "Who rang the bell?", "ICL", True, 1.0)
+    next(frames)
+    assert page.settle() & {"compare", "chat"} == set()
+    list(frames)
+    assert page.settle() & {"compare", "chat"} == set()
 
 
 def test_a_draw_that_failed_is_made_good_by_the_next(
@@ -63,14 +164,11 @@ def test_a_draw_that_failed_is_made_good_by_the_next(
     assert {"shelf", "about"} <= set(drawn(room.tick(seat)))
 
 
-@pytest.mark.parametrize("receipt", ["7", None, -5, 10**30, float("nan"), [3]])
-def test_a_receipt_of_a_stranger_is_borne(
-    receipt: object, room: Room, seat: Seat, drawn: Named
-) -> None:
-    book = add(room, seat)
-    room.tick(seat, receipt)
-    room.reader.start_tune(book)
-    assert "lift" in drawn(room.tick(seat, receipt))
+@pytest.mark.parametrize("receipt", ["", None, 7, "-5", "1 2 3", "9" * 5000, "²", "0 0", ["1"]])
+def test_a_receipt_of_a_stranger_is_borne(receipt: object, page: Page, drawn: Named) -> None:
+    page.room.reader.start_tune(page.seat.book)
+    assert "lift" in drawn(page.room.tick(page.seat, receipt))
+    assert len(page.room.tick(page.seat, receipt)) == len(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -101,4 +199,42 @@ def test_the_page_shows_the_newest_after_a_late_answer(
     expect(shelf).to_have_count(2)
     window.page.wait_for_timeout(1000 * LATE)
     expect(shelf).to_have_count(2, timeout=5000)
+    assert window.errors == []
+
+
+@pytest.mark.browser
+def test_the_page_shows_the_newest_after_two_late_answers_at_once(
+    browser: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, drawn = threading.Event(), threading.Semaphore(0)
+
+    def held(act: Callable[..., Updates]) -> Callable[..., Updates]:
+        def hold(*arguments: object) -> Updates:
+            if act.__name__ == "learn":
+                fake.model.update(LOADING)
+            updates = act(*arguments)
+            fake.model.update(state="ready", message="")
+            drawn.release()
+            gate.wait(30)
+            return updates
+
+        return hold
+
+    for name in ("learn", "pause"):
+        monkeypatch.setattr(Room, name, held(getattr(Room, name)))
+    fake = FakeReader(tmp_path / "two", seconds_a_lift=120)
+    fake.add_sample()
+    window = Window(browser)
+    window.page.goto(opened(fake, tmp_path / "home"))
+    model = window.page.locator("#model")
+    window.page.click("#about summary, #about button")
+    window.page.click("#learn-button")
+    assert drawn.acquire(timeout=20)
+    window.page.wait_for_timeout(2500)
+    window.page.click("#pause")
+    assert drawn.acquire(timeout=20)
+    gate.set()
+    expect(window.page.locator("#resume")).to_be_visible()
+    window.page.wait_for_timeout(2500)
+    expect(model).not_to_contain_text("loaded")
     assert window.errors == []
