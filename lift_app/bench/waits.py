@@ -69,11 +69,19 @@ def run(
         commands: dict[str, Callable[[Home], float]] = {
             "lift --help": lambda home: _command(home, "--help"),
             "lift books": lambda home: _command(home, "books"),
-            "lift serve, to the first page": _first_page,
+            "lift serve, to the first page": _in_new_home(_first_page),
         }
         if file is not None:
-            commands[f"lift add {file.name}"] = lambda home: _added(home, file)
-        home = {**os.environ, "LIFT_HOME": folder, "LIFT_MODELS": str(r.settings.models)}
+            add = _in_new_home(lambda home: _command(home, "add", str(file)))
+            commands[f"lift add {file.name}"] = add
+        home = {
+            **os.environ,
+            "LIFT_HOME": folder,
+            "LIFT_MODELS": str(r.settings.models),
+            "LIFT_STARTS": str(r.settings.starts),
+            "LIFT_MODEL": r.settings.model,
+            "LIFT_START": r.settings.start,
+        }
         for what, command in commands.items():
             progress(what)
             rows[what] = [command(home) for _ in range(ROUNDS)]
@@ -123,10 +131,14 @@ def _command(home: Home, *arguments: str) -> float:
     return _timed(lambda: subprocess.run(whole, check=True, capture_output=True, env=home))
 
 
-def _added(home: Home, file: Path) -> float:
-    """Seconds to add a file to an empty library: elsewhere it is new only once."""
-    with tempfile.TemporaryDirectory() as folder:
-        return _command({**home, "LIFT_HOME": folder}, "add", str(file))
+def _in_new_home(command: Callable[[Home], float]) -> Callable[[Home], float]:
+    """A command in an empty library, each time: there a file is new, and the model is nobody's."""
+
+    def timed(home: Home) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return command({**home, "LIFT_HOME": folder})
+
+    return timed
 
 
 def _first_page(home: Home) -> float:
@@ -141,13 +153,13 @@ def _first_page(home: Home) -> float:
         stderr=subprocess.DEVNULL,
     ) as app:
         try:
-            while time.perf_counter() - began < START_SECONDS:
+            while time.perf_counter() - began < START_SECONDS and app.poll() is None:
                 try:
                     httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).raise_for_status()
                     return time.perf_counter() - began
                 except httpx.TransportError:
                     time.sleep(0.02)
-            raise LiftError(f"lift serve showed no page within {START_SECONDS} seconds.")
+            raise LiftError("lift serve has shown no page. Start it by itself to see why.")
         finally:
             app.kill()  # nothing in this home is worth an orderly end
 

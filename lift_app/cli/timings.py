@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -43,7 +44,10 @@ def answer_command(
     from lift_app.bench import answer
 
     line = StatusLine()
-    with Reader(bench_settings(model, start)) as reader:
+    settings = bench_settings(model, start)
+    # In a home of its own: the sample book comes learned there, and in that of the other benches
+    # it would be taken for a lift of theirs.
+    with TemporaryDirectory() as home, Reader(replace(settings, home=Path(home))) as reader:
         result = answer.run(
             reader,
             recipe=recipe or reader.settings.recipe,

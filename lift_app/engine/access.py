@@ -61,6 +61,8 @@ class Access:
         self._hand_off: HandOff | None = None
         self._exchange: Exchange | None = None
         self._stops: dict[Stop, str] = {}
+        self._handed_over: list[str] = []
+        """For each answer that another process gives, the owner of the books."""
 
     @property
     def engine(self) -> Engine | None:
@@ -146,12 +148,16 @@ class Access:
         owner = self._lock.owner()
         if owner is None:
             raise Busy("Another LIFT Reader is just starting or ending. Try again in a moment.")
-        yield from ask_owner(owner, arguments)
+        self._handed_over.append(arguments["owner"])
+        try:
+            yield from ask_owner(owner, arguments)
+        finally:
+            self._handed_over.remove(arguments["owner"])
 
     def stop_answers(self, owner: str) -> None:
         """Cut the answers to an owner of books short, wherever they are given."""
         self._stop_here(owner)
-        if self._engine is None and (other := self._lock.owner()) is not None:
+        if owner in self._handed_over and (other := self._lock.owner()) is not None:
             from lift_app.engine.hand_off import stop_owner
 
             stop_owner(other, owner)

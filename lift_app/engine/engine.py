@@ -385,6 +385,8 @@ class Engine:
         from lift_app.models.lora import AdapterHost
 
         host = AdapterHost(BaseModel.load(folder, choice, self._settings))
+        if self._closing.is_set():  # whoever closed it may not have waited: nothing is begun now
+            raise Stopped("LIFT Reader was closed while the model was being loaded.")
         self.model_state = replace(self.model_state, state="ready", message="The model is ready.")
         return host
 

@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
-from lift_app.engine.engine import Engine
 from lift_app.engine.lift_job import LiftJob
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
@@ -22,6 +21,7 @@ from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.probe import _Reading
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
+from lift_app.models.base_model import BaseModel
 from lift_app.models.lora import AdapterHost
 from lift_app.reader import Reader
 from lift_app.settings import Settings
@@ -134,19 +134,32 @@ def test_a_closed_reader_resumes_where_it_was(tiny_settings: Settings, story: Pa
         wait_for(lambda: reader.status(book["id"])["state"] == "cancelled")
 
 
-def test_closing_does_not_wait_for_a_model_that_never_comes(
-    tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_closing_does_not_wait_for_a_model_that_may_never_come(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after Ctrl-C in the middle of an import, whose lock is then taken for good."""
-    forever = threading.Event()
+    comes, load = threading.Event(), BaseModel.load
+
+    def late(*arguments: object) -> BaseModel:
+        assert comes.wait(30)
+        return load(*arguments)  # type: ignore[arg-type]
+
     monkeypatch.setattr("lift_app.engine.engine.LOADING_SECONDS", 0.2)
-    monkeypatch.setattr(Engine, "_host_for", lambda self, model: forever.wait())
-    reader = Reader(tiny_settings, preload=True)
-    reader.model_state()
+    monkeypatch.setattr(BaseModel, "load", late)
+    reader = Reader(tiny_settings)
+    job = reader.start_tune(reader.add(story)["id"], values=LONG)["job"]
+    engine = reader.engine()
+    wait_for(lambda: engine.model_state.state == "loading")
+    turn = engine.submit(lambda host: host, model=reader.settings.model)
     began = time.monotonic()
     reader.close()
     assert time.monotonic() - began < 5
-    forever.set()
+    comes.set()
+    with pytest.raises(Stopped):
+        turn.result(30)
+    # Nothing was begun without the lock; the next owner takes the job up.
+    assert reader.library.jobs.get(job).state == "running"
+    assert not any("loss" in event for _, event in reader.library.jobs.events(job))
 
 
 def test_a_lift_that_fails_says_why_and_the_engine_goes_on(
