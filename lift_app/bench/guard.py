@@ -2,7 +2,8 @@
 
 Every document is lifted without a guard. At each strength the probe says what harm it sees, and
 questions say what is really gained and lost: those to the document, and those to other documents,
-which neither the probe nor a lift has seen. So `guard.HARM` is chosen by what a reader would feel.
+which neither the probe nor a lift has seen. So a recipe's `allowed_harm` is chosen by what a reader
+would feel.
 """
 
 from __future__ import annotations
@@ -182,12 +183,12 @@ def _highest(found: Mapping[float, _Found], most: float) -> float:
             self, slot: str, strength: float = 1.0, allowed: float = 0.0
         ) -> Generator[None, None, float]:
             yield
-            return found[strength].probe - most
+            return found[strength].probe
 
         def memory(self, slot: str, strength: float = 1.0) -> float:
             return 0.0
 
-    guard = Guard(Shown(), "", 1)
+    guard = Guard(Shown(), "", 1, most)
     list(guard.look(1))
     return guard.verdicts[-1].strength
 

@@ -160,7 +160,8 @@ class LiftJob:
         if recipe.guard:
             probe = Probe(self._host, book.title, extracts, recipe.seed)
             if probe.remembers:  # otherwise there is nothing to choose a state by
-                self._guard = Guard(probe, SLOT, self.trainer.schedule.steps)
+                steps = self.trainer.schedule.steps
+                self._guard = Guard(probe, SLOT, steps, recipe.allowed_harm)
             if saved is not None and self._guard is not None:
                 self._guard.load_state(saved["looks"])
                 self._best = saved["best"]

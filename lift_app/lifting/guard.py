@@ -1,8 +1,9 @@
 """Guard: keeps a lift from doing harm, and from going on for nothing.
 
 Looks at the adapter a few times during a lift, through a probe that the lift never trains on. The
-state that remembers most at a strength that does no harm is kept, the lift stops early when it
-gets no better, and that strength is the adapter's own from then on.
+state that remembers most at a strength that does no harm, or as little as the recipe allows, is
+kept; the lift stops early when it gets no better, and that strength is the adapter's own from then
+on.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from typing import Any
 from lift_app.lifting.looks import looks_of
 from lift_app.lifting.probe import Probe
 
-HARM = 0.0
-"""Most harm at the chosen strength, as a share of the base's NLL: none. A probe is a small sample,
-so what is nothing there stays within a hundredth elsewhere (docs/recipe.md)."""
 STRENGTHS = (0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
 """Strengths that are tried, from the highest that answers use down; 0 remembers nothing."""
 BETTER = 0.01
@@ -32,7 +30,7 @@ class Verdict:
     step: int
     """Steps finished at that time."""
     strength: float
-    """The highest strength of `STRENGTHS` that does no harm."""
+    """The highest strength of `STRENGTHS` that does no more harm than is allowed."""
     harm: float
     """At that strength."""
     memory: float
@@ -50,11 +48,13 @@ class Guard:
         probe: what is looked at.
         slot: the adapter that learns.
         steps: optimizer steps of the whole lift.
+        allowed: most harm at the chosen strength, as a share of the base's NLL.
     """
 
-    def __init__(self, probe: Probe, slot: str, steps: int) -> None:
+    def __init__(self, probe: Probe, slot: str, steps: int, allowed: float = 0.0) -> None:
         self._probe = probe
         self._slot = slot
+        self._allowed = allowed
         looks = looks_of(steps)
         self._due = {round(steps * look / looks) for look in range(1, looks + 1)}
         self.verdicts: list[Verdict] = []
@@ -69,8 +69,8 @@ class Guard:
         first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
         while first < last:
             middle = (first + last) // 2
-            harm = yield from self._probe.harm(self._slot, STRENGTHS[middle], HARM)
-            if harm <= HARM:
+            harm = yield from self._probe.harm(self._slot, STRENGTHS[middle], self._allowed)
+            if harm <= self._allowed:
                 strength, harm_there = STRENGTHS[middle], harm
                 last = middle
             else:

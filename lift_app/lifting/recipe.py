@@ -17,7 +17,14 @@ from lift_app.lifting.segments import trained_tokens
 from lift_app.lifting.values import with_values
 
 FRAMINGS = ("excerpt", "context", "raw")
-_LATER = ("general_weight", "general_every", "fresh_cuts", "carried_tokens", "upper_layers")
+_LATER = (
+    "general_weight",
+    "general_every",
+    "allowed_harm",
+    "fresh_cuts",
+    "carried_tokens",
+    "upper_layers",
+)
 """Fields that came after adapters had been kept. As long as one has its default it is left out of
 the hash, so those adapters keep their keys."""
 
@@ -79,6 +86,10 @@ class Recipe:
     guard: bool = False
     """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength. Of a
     text too short to hold anything out nothing is watched."""
+    allowed_harm: float = 0.0
+    """Most harm that the guard's probe may show at the adapter's strength, as a share of the base's
+    NLL. Above 0 only where general prompts stand beside few steps: they are written like the probe,
+    which beside each step shows less than there is (docs/recipe.md)."""
     fresh_cuts: bool = False
     """Every epoch cuts the book at other places, drawn by the seed. With a stride of a whole
     segment each token is learned once an epoch, and beside others each time."""
@@ -111,8 +122,10 @@ class Recipe:
             self.retention_weight,
             self.general_weight,
         )
-        if min(weights) < 0 or self.context_tokens < 0:
-            raise CallerError("Recipe: weights and context_tokens are at least 0.")
+        if min(weights) < 0 or self.context_tokens < 0 or not 0 <= self.allowed_harm < 1:
+            raise CallerError(
+                "Recipe: weights and context_tokens are at least 0, allowed_harm is a share."
+            )
         if self.tasks_every < 1 or self.general_every < 1:
             raise CallerError("Recipe: tasks_every and general_every are at least 1.")
         if self.carried_tokens < 0 or not 0 < self.upper_layers <= 1:
@@ -168,7 +181,14 @@ class Recipe:
 
 RECIPES: dict[str, tuple[Recipe, str]] = {
     "quick": (
-        Recipe(name="quick", stride=256, general_weight=1.0, general_every=8, guard=True),
+        Recipe(
+            name="quick",
+            stride=256,
+            general_weight=1.0,
+            general_every=8,
+            guard=True,
+            allowed_harm=0.005,
+        ),
         "Reads every line once, without overlap: the fastest.",
     ),
     "standard": (

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lift_app.bench.guard import in_one_turn
-from lift_app.lifting.guard import HARM, PATIENCE, STRENGTHS, Guard, Verdict
+from lift_app.lifting.guard import PATIENCE, STRENGTHS, Guard, Verdict
 from lift_app.lifting.looks import LOOKS, STRENGTHS_TRIED, TOKENS
 from lift_app.lifting.probe import MOST_EXTRACTS, Probe, held_out
 from lift_app.lifting.task_writer import TaskWriter
@@ -71,7 +71,14 @@ def test_the_highest_strength_without_harm_is_chosen() -> None:
         guard, _ = looks([least + 0.05], [-1.0])
         assert guard.best is not None
         assert guard.best.strength == least
-        assert guard.best.harm <= HARM
+        assert guard.best.harm <= 0
+
+
+def test_a_little_harm_is_borne_where_the_recipe_allows_it() -> None:
+    for allowed, chosen in ((0.0, 0.1), (0.09, 0.1), (0.11, 0.2), (0.36, 0.45)):
+        guard = Guard(FakeProbe([0.1], [-1.0]), "lift", 24, allowed)  # type: ignore[arg-type]
+        list(guard.look(24))
+        assert guard.best is not None and guard.best.strength == chosen
 
 
 def test_a_look_tries_two_or_three_strengths() -> None:
