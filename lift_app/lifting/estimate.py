@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lift_app.lifting.looks import tokens_read
+from lift_app.lifting.looks import tokens_expected
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.models.device import Choice, memory_needed_gb
@@ -100,7 +100,7 @@ def estimate(
         reason = f"a guess of {speed:,.0f} tokens/s; the first lift will measure this machine"
     if cost > 1:
         reason += f"; with its tasks a step is guessed to take {cost:.1f} times as long"
-    watched = tokens_read(Schedule(recipe, tokens).steps) if recipe.guard else 0
+    watched = tokens_expected(Schedule(recipe, tokens).steps) if recipe.guard else 0
     seconds = cost * trained / speed + (tokens + watched) / checked
     return Estimate(seconds / 60, reason, memory)
 

@@ -10,6 +10,8 @@ TOKENS = 6_500
 """About what a probe reads at one strength."""
 STRENGTHS_TRIED = 2.5
 """Strengths that a look tries, two or three."""
+SHARE_READ = 0.6
+"""About what of the probe is read at a strength: where harm is plain, a quarter."""
 
 
 def looks_of(steps: int) -> int:
@@ -23,3 +25,8 @@ def tokens_read(steps: int) -> int:
     A strength that harms the few general prompts is refused before any passage is read.
     """
     return round(TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps)))
+
+
+def tokens_expected(steps: int) -> int:
+    """About how many it reads, for an estimate: fewer where a lift does harm, more where none."""
+    return round(TOKENS * (1 + SHARE_READ * STRENGTHS_TRIED * looks_of(steps)))

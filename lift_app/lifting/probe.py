@@ -13,7 +13,7 @@ import random
 from collections.abc import Generator, Sequence
 from functools import cached_property
 from importlib import resources
-from statistics import fmean
+from statistics import fmean, stdev
 
 import torch
 
@@ -26,6 +26,11 @@ OTHER_BOOK = "A Handbook"
 """Title in the prompts that are not about the book."""
 MOST_EXTRACTS = 8
 """Extracts of the book that are kept for the probe; at most a quarter of them."""
+
+ENOUGH = 8
+"""Passages after which plain harm ends the reading; they stand in an order of chance."""
+PLAIN = 2.0
+"""Standard errors by which harm exceeds what is allowed where it is plain."""
 
 
 class Probe:
@@ -53,6 +58,7 @@ class Probe:
             ]
             for one in data["reading"]
         ]
+        random.Random(0).shuffle(passages)  # a few of them stand for all kinds
         # The few general prompts first: where they are harmed, no passage has to be read.
         self._parts = [
             [_Reading(host, pack(rows, base.device)) for rows in part]
@@ -77,21 +83,24 @@ class Probe:
         Args:
             slot: the adapter.
             strength: its strength.
-            allowed: above it the rest is not looked at.
+            allowed: where it is plain that there is more, the rest is not looked at.
 
         Returns:
-            Harm to reading or to general prompts, whichever is worse: the rise of the mean NLL as a
+            Harm to reading or to general prompts, whichever is worse: the rise of the NLL as a
             share of the base's; above 0 is worse.
         """
-        # Of each by itself: what is read is answered surely, so in a common mean it hardly counts.
+        # Of each by itself: what is read is answered surely, so in a common sum it hardly counts.
         worst = -math.inf
         for part in self._parts:
-            now, before = [], []
+            rises, before = [], []
             for reading in part:
-                now += reading.nll(slot, strength)
-                before += reading.base
+                now, base = sum(reading.nll(slot, strength)), sum(reading.base)
+                rises.append(now - base)
+                before.append(base)
                 yield
-            share = fmean(now) / fmean(before) - 1
+                if _is_plain(rises, allowed * fmean(before)):
+                    break
+            share = sum(rises) / sum(before)
             if not share <= allowed:  # also where it is no longer a number
                 return share
             worst = max(worst, share)
@@ -105,6 +114,13 @@ class Probe:
         if self._book is None:
             return 0.0
         return fmean(self._book.nll(slot, strength)) - fmean(self._book.base)
+
+
+def _is_plain(rises: Sequence[float], allowed: float) -> bool:
+    """Whether more passages would hardly show a mean rise that is allowed."""
+    if len(rises) < ENOUGH:
+        return False
+    return fmean(rises) - PLAIN * stdev(rises) / math.sqrt(len(rises)) > allowed
 
 
 class _Reading:

@@ -13,7 +13,7 @@ import torch
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
-from lift_app.lifting.looks import tokens_read
+from lift_app.lifting.looks import tokens_expected
 from lift_app.lifting.recipe import RECIPES, Recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.trainer import StepResult, Trainer
@@ -92,7 +92,7 @@ def test_what_one_recipe_took_says_what_another_will() -> None:
 
 def _checked(recipe: Recipe) -> int:
     """Tokens that are only read: by the check, and by the guard."""
-    return 32_000 + tokens_read(Schedule(recipe, 32_000).steps)
+    return 32_000 + tokens_expected(Schedule(recipe, 32_000).steps)
 
 
 def test_tasks_are_counted_before_they_are_measured() -> None:

@@ -12,7 +12,7 @@ import torch
 from lift_app.bench.guard import in_one_turn
 from lift_app.lifting.guard import PATIENCE, STRENGTHS, Guard, Verdict
 from lift_app.lifting.looks import LOOKS, STRENGTHS_TRIED, TOKENS
-from lift_app.lifting.probe import MOST_EXTRACTS, Probe, held_out
+from lift_app.lifting.probe import ENOUGH, MOST_EXTRACTS, Probe, held_out
 from lift_app.lifting.task_writer import TaskWriter
 from lift_app.lifting.tasks import Extract
 from lift_app.models.base_model import BaseModel
@@ -150,6 +150,23 @@ def test_a_probe_goes_in_turns_and_ends_at_the_first_harm(host: AdapterHost) -> 
     general, passages = probe._parts
     assert len(list(probe.harm("lift"))) == len(general) + len(passages)
     assert len(list(probe.harm("lift", allowed=-1.0))) == len(general)
+
+
+def test_plain_harm_to_reading_is_seen_in_a_few_passages(host: AdapterHost) -> None:
+    probe = Probe(host, "Lanterns", EXTRACTS, seed=0)
+    host.reset("lift", 4, 8, seed=0)
+    general, passages = probe._parts
+    for reading in general + passages:
+        reading.base = [1.0]
+    harmed = {"plain": [1.1 + 0.001 * n for n in range(32)], "doubtful": [1.4, 0.7] * 16}
+    for name, losses in harmed.items():
+        for reading in general:
+            reading.nll = lambda *_: [1.0]  # type: ignore[method-assign]
+        for reading, loss in zip(passages, losses, strict=True):
+            reading.nll = lambda *_, loss=loss: [loss]  # type: ignore[misc, method-assign]
+        read = len(list(probe.harm("lift", allowed=0.02))) - len(general)
+        assert read == (ENOUGH if name == "plain" else len(passages))
+        assert harm(probe) == pytest.approx(sum(losses) / len(losses) - 1)
 
 
 def test_what_stands_between_two_turns_changes_nothing(host: AdapterHost) -> None:
