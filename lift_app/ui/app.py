@@ -52,6 +52,7 @@ LEAF = """(function follow() {
 })()"""
 RECEIPT = """(function follow() {
   if (!window.liftPage) return setTimeout(follow, 30);
+  window.liftPage.drawn(Number(props.value));
   watch('value', () => window.liftPage.drawn(Number(props.value)));
 })()"""
 INTERNAL: dict[str, Any] = {
@@ -352,7 +353,7 @@ def _wire(
         parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)
 
     question = [parts[name] for name in ("question", "arm", "evidence", "strength")]
-    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare")]
+    answer = [parts[name] for name in ("chat", "question", "send", "stop", "compare", "receipt")]
     asked = [parts["question"].submit, parts["send"].click]
     gr.on(asked, door.enter_talk(Talk.ask), [seat, *question], answer, **INTERNAL)
     parts["again"].click(door.enter_talk(Talk.again), [seat, *question], answer, **INTERNAL)

@@ -83,8 +83,9 @@
   }
 
   function turn(data) {
+    const of = document.querySelector("#leaf .leaf")?.dataset.book;
     const how = window.liftLeaf.turn(data.page);
-    if (how) send({ act: "turn", ...data, shown: how === "shown" });
+    if (how) send({ act: "turn", ...data, of, shown: how === "shown" });
   }
 
   function submit(event) {
@@ -252,6 +253,7 @@
 
   window.liftPage = {
     drawn(number) {
+      if (!number) return;
       if (number < newest) late = Math.min(late, number);
       else newest = number;
     },

@@ -22,6 +22,7 @@ class Receipts:
         # Above those of a seat that was forgotten, in whose place this one may stand.
         self.number = time.time_ns() // 1_000_000
         self._parts: dict[str, int] = {}
+        self._states: dict[str, tuple[int, int]] = {}
         self._due = 0
 
     def begin(self) -> None:
@@ -31,6 +32,11 @@ class Receipts:
     def note(self, part: str) -> None:
         """A part of the page is changed by the draw under way."""
         self._parts[part] = self.number
+
+    def note_state(self, part: str) -> None:
+        """The draw under way sets what a reader can change in a part."""
+        before, _ = self._states.get(part, (0, 0))
+        self._states[part] = self.number, before
 
     @property
     def changed(self) -> bool:
@@ -42,8 +48,8 @@ class Receipts:
         if self.changed:
             self._due = self.number
 
-    def missing(self, receipt: object) -> list[str]:
-        """The parts that a browser lacks.
+    def missing(self, receipt: object) -> tuple[list[str], list[str]]:
+        """The parts that a browser lacks, and those whose state it may lack, too.
 
         Args:
             receipt: the highest number it has had; after a space the lowest that came too late, if
@@ -51,14 +57,29 @@ class Receipts:
         """
         words = receipt[:LONGEST].split() if isinstance(receipt, str) else []
         if not words or not all(word.isascii() and word.isdecimal() for word in words):
-            return []
+            return [], []
         highest, *late = map(int, words)
-        # A tick's answer that has never come was lost on the way.
-        if highest < self._due:
-            late.append(highest)
-        return self.take_back(min(late) + 1) if late else []
+        # A tick's answer that has never come was lost on the way; it is made good once.
+        lost = 0 < highest < self._due
+        if not (late or lost):
+            return [], []
+        if lost:
+            self._due = 0
+        first = min([*late, highest])
+        # A state was set by a draw that never came, or the late one has set an older one again.
+        states = [
+            part
+            for part, (last, before) in self._states.items()
+            if last > highest or (late and before >= first)
+        ]
+        return self._taken_back(first + 1), states
 
-    def take_back(self, first: int) -> list[str]:
+    def failed(self) -> tuple[list[str], list[str]]:
+        """The parts, and the states of parts, that the draw under way would have changed."""
+        states = [part for part, (last, _) in self._states.items() if last == self.number]
+        return self._taken_back(self.number), states
+
+    def _taken_back(self, first: int) -> list[str]:
         """The parts that a draw from number `first` on has changed: they count as not sent."""
         parts = [part for part, number in self._parts.items() if number >= first]
         for part in parts:

@@ -136,11 +136,14 @@ class Room:
         if overtaken and kind == "turn":
             return [gr.skip() for _ in PARTS]
         if kind in READING and seat.book:
+            turned = kind == "turn" and data.get("shown") is True
+            if turned and data.get("of") not in (None, seat.book):
+                return self.view.turn(seat)  # of a book that is being left, before that is seen
             self._read(seat, str(kind), data)
             if kind in ("cite", "show") and seat.desk:
                 seat.desk = False
                 return self.draw(seat)
-            return self.view.turn(seat)
+            return self.view.turn(seat, turned=turned)
         if kind == "desk":
             seat.desk = data.get("value") == "open" or not seat.desk
         elif kind == "settings":
@@ -197,8 +200,6 @@ class Room:
         assert seat.book is not None
         if kind == "turn":
             self._turn(seat, int(data.get("page") or 1))
-            if data.get("shown") is True:
-                self.view.turned(seat)
         elif kind in ("cite", "show"):
             cited = kind == "cite"
             mark = (

@@ -141,6 +141,7 @@ class Seat:
         if part in self.begun and self.begun[part] == state:
             return False
         self.begun[part] = state
+        self.receipts.note_state(part)
         return True
 
     @contextmanager
@@ -151,7 +152,7 @@ class Seat:
             try:
                 yield
             except BaseException:
-                self._forget(self.receipts.take_back(self.receipts.number))
+                self._forget(*self.receipts.failed())
                 raise
 
     def receipt(self) -> Any:
@@ -160,9 +161,11 @@ class Seat:
 
     def received(self, receipt: object) -> None:
         """What a browser says it has had, with a tick: what it lacks is sent again."""
-        self._forget(self.receipts.missing(receipt))
+        self._forget(*self.receipts.missing(receipt))
 
-    def _forget(self, parts: list[str]) -> None:
-        for part in parts:
+    def _forget(self, parts: list[str], states: list[str]) -> None:
+        for part in {*parts, *states}:
             self.shown.pop(part, None)
+        for part in states:
+            self.begun.pop(part, None)
         self.doubted = self.doubted or "leaf" in parts

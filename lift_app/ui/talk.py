@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 TITLE = 60
 """Longest title of a chat, in characters."""
 
-Turn = tuple[Any, Any, Any, Any, Any]
-"""Updates of the chat, the question box, the buttons to ask and to stop, and the comparison."""
+Turn = tuple[Any, Any, Any, Any, Any, Any]
+"""Updates of the chat, the question box, the buttons to ask and to stop, the comparison, and of the
+receipt (`Receipts`): only a last frame, which Gradio sends once more, is a draw of its own."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ class Talk:
             for text, answer in writing.follow():
                 last = chat.assistant(text, answer, len(talk))
                 yield _turn([*talk, last])
-            yield _turn([*talk, last], busy=False)
+            yield _last(seat, [*talk, last])
         except Exception as error:
             trouble = [*talk, chat.trouble(tell(error))]
-            yield _turn(trouble, gr.update(value=asked.text), busy=False)
+            yield _last(seat, trouble, gr.update(value=asked.text))
         finally:
             # Also when the window is gone: Gradio then closes this generator.
             seat.answering = False
@@ -142,7 +143,7 @@ class Talk:
             seat.answering = False
             for column in seat.compared[1] if seat.compared else ():
                 column.state = "done"
-        yield _turn(busy=False, compare=self.view.comparison(seat))
+        yield _last(seat, compare=self.view.comparison(seat))
 
     def stop(self, seat: Seat) -> None:
         """Stop the answer that is being written; what is there stays."""
@@ -204,4 +205,13 @@ def _turn(
         skip if busy is None else gr.update(visible=not busy),
         skip if busy is None else gr.update(visible=busy),
         skip if compare is None else compare,
+        skip,
     )
+
+
+def _last(seat: Seat, messages: Any = None, box: Any = None, *, compare: Any = None) -> Turn:
+    """The update that ends an answer."""
+    with seat.drawing():
+        for part in ("chat", "send", "stop", "compare"):
+            seat.receipts.note(part)
+        return *_turn(messages, box, busy=False, compare=compare)[:-1], seat.receipt()

@@ -95,9 +95,17 @@ class View:
             changes["receipt"] = seat.receipt()
             return [changes[part] for part in PARTS]
 
-    def turn(self, seat: Seat) -> Updates:
-        """As `draw`, but only the page and what marks it: a turn must not wait for the rest."""
+    def turn(self, seat: Seat, *, turned: bool = False) -> Updates:
+        """As `draw`, but only the page and what marks it: a turn must not wait for the rest.
+
+        Args:
+            seat: whose page is drawn.
+            turned: the window shows it already: it had the leaf before it was asked for.
+        """
         with seat.drawing():
+            if turned and not seat.doubted:
+                seat.news("leaf", _place(seat), None)
+            seat.doubted = seat.doubted and not turned
             changes = dict.fromkeys(PARTS, gr.skip())
             changes["found"] = self._found(seat)
             changes["leaf"] = self._leaf(seat)
@@ -160,7 +168,7 @@ class View:
         return seat.news("found", *_same(note + found))
 
     def _leaf(self, seat: Seat) -> Any:
-        place = (seat.book, seat.page, seat.mark, seat.view)
+        place = _place(seat)
         if seat.shown.get("leaf") == place:
             return gr.skip()
         if seat.book is None:
@@ -169,13 +177,6 @@ class View:
         leaf = leaf_html(self._reader, seat.details, seat.page, seat.mark, seat.view)
         # Told apart from what was sent before: the browser may have turned on from it by itself.
         return seat.news("leaf", place, f"<!-- {seat.sent} -->{leaf}")
-
-    def turned(self, seat: Seat) -> None:
-        """The window shows the open page already: it had the leaf before it was asked for."""
-        if seat.doubted:  # it may have shown another one since; the draw that follows sends it
-            seat.doubted = False
-            return
-        seat.shown["leaf"] = (seat.book, seat.page, seat.mark, seat.view)
 
     def _strip(self, seat: Seat, learned: Any) -> Any:
         """The ribbon is read only where the lift or the adapter has moved on.
@@ -351,6 +352,11 @@ def _learned(book: dict[str, Any] | None) -> Any:
         return None
     job = book.get("job") or {}
     return book["id"], book.get("adapter"), job.get("state"), job.get("step")
+
+
+def _place(seat: Seat) -> tuple[Any, ...]:
+    """What the leaf of a window shows."""
+    return seat.book, seat.page, seat.mark, seat.view
 
 
 def _same(html: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from browsing import Window, chromium, expect
 from fake_reader import FakeReader
 from serving import opened
-from sitting import Named, add, click
+from sitting import Named, add, click, talk
 
 from lift_app.ui.room import Room
 from lift_app.ui.seat import Seat
@@ -34,10 +34,10 @@ class Page:
         seat.shown.clear()
         self.apply(room.draw(seat))
 
-    def apply(self, updates: Updates) -> set[str]:
+    def apply(self, updates: Sequence[Any], parts: Sequence[str] = PARTS) -> set[str]:
         """An answer arrives; gives the parts that it changes."""
         changed = set()
-        for part, update in zip(PARTS, updates, strict=True):
+        for part, update in zip(parts, updates, strict=True):
             if update == {"__type__": "update"}:
                 continue
             changed.add(part)
@@ -127,6 +127,69 @@ def test_what_is_sent_again_leaves_the_readers_choices(page: Page, fake: FakeRea
     assert page.parts["arm"]["value"] == "ICL" and page.parts["learn"]["open"]
 
 
+def test_the_state_that_a_late_answer_has_set_is_set_anew(
+    page: Page, fake: FakeReader, tmp_path: Path
+) -> None:
+    """Or a book that is not learned could not be asked: its arm is not among those of the page."""
+    room, seat = page.room, page.seat
+    fake.start_tune(str(seat.book))
+    fake.jobs_by_book[str(seat.book)]["since"] -= 100
+    other = tmp_path / "other.md"
+    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
+    second = fake.add(other)["id"]
+    page.apply(room.act(seat, click(act="book", book=second)))
+    [*_, late] = room.add_sample(seat)
+    page.apply(late[: len(PARTS)])
+    assert page.parts["arm"]["value"] == "LIFT+ICL"
+    page.apply(room.act(seat, click(act="book", book=second)))
+    page.apply(late[: len(PARTS)])
+    page.settle()
+    assert page.parts["arm"]["value"] == "ICL"
+
+
+def test_the_state_of_a_part_in_a_lost_or_failed_draw_is_set_by_the_next(
+    page: Page, fake: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.start_tune(str(page.seat.book))
+    fake.jobs_by_book[str(page.seat.book)]["since"] -= 100
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "messages", None)
+        page.apply(page.tick())
+    page.tick()
+    page.settle()
+    assert page.parts["arm"]["value"] == "LIFT+ICL"
+
+
+def test_a_page_turned_in_a_book_that_is_being_left_is_not_turned(
+    page: Page, fake: FakeReader, tmp_path: Path
+) -> None:
+    room, seat = page.room, page.seat
+    left = seat.book
+    other = tmp_path / "other.md"
+    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
+    fake.add(other)
+    page.apply(room.act(seat, click(act="book", book=fake.books()[-1]["id"])))
+    turned = click(act="turn", page=2, order=1, shown=True, of=left if seat.book != left else "x")
+    room.act(seat, turned)
+    assert seat.page == 1 and seat.shown["leaf"][1] == 1
+
+
+def test_the_last_frame_of_an_answer_that_comes_late_is_made_good(
+    page: Page, fake: FakeReader, tmp_path: Path
+) -> None:
+    room, seat = page.room, page.seat
+    frames = talk(room, seat, "Who rang the bell?")
+    other = tmp_path / "other.md"
+    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
+    page.apply(room.act(seat, click(act="book", book=fake.add(other)["id"])))
+    page.settle()
+    assert page.parts["chat"] == []
+    page.apply(frames[-1], ("chat", "question", "send", "stop", "compare", "receipt"))
+    assert page.parts["chat"] != []
+    page.settle()
+    assert page.parts["chat"] == []
+
+
 def test_a_page_that_was_sent_again_is_not_taken_for_one_that_was_turned(page: Page) -> None:
     """The browser had turned on by itself, and then the server's leaf came."""
     room, seat = page.room, page.seat
@@ -210,31 +273,29 @@ def test_the_page_shows_the_newest_after_two_late_answers_at_once(
 
     def held(act: Callable[..., Updates]) -> Callable[..., Updates]:
         def hold(*arguments: object) -> Updates:
-            if act.__name__ == "learn":
+            if act.__name__ == "pause":
                 fake.model.update(LOADING)
             updates = act(*arguments)
             fake.model.update(state="ready", message="")
             drawn.release()
-            gate.wait(30)
+            assert gate.wait(30)
             return updates
 
         return hold
 
-    for name in ("learn", "pause"):
+    for name in ("pause", "cancel"):
         monkeypatch.setattr(Room, name, held(getattr(Room, name)))
     fake = FakeReader(tmp_path / "two", seconds_a_lift=120)
-    fake.add_sample()
+    fake.start_tune(fake.add_sample()["id"])
     window = Window(browser)
     window.page.goto(opened(fake, tmp_path / "home"))
-    model = window.page.locator("#model")
-    window.page.click("#about summary, #about button")
-    window.page.click("#learn-button")
-    assert drawn.acquire(timeout=20)
-    window.page.wait_for_timeout(2500)
     window.page.click("#pause")
     assert drawn.acquire(timeout=20)
-    gate.set()
-    expect(window.page.locator("#resume")).to_be_visible()
     window.page.wait_for_timeout(2500)
-    expect(model).not_to_contain_text("loaded")
+    window.page.click("#cancel", timeout=5000)
+    assert drawn.acquire(timeout=20)
+    gate.set()
+    expect(window.page.locator("#learn-button")).to_be_visible()
+    window.page.wait_for_timeout(2500)
+    expect(window.page.locator("#model")).not_to_contain_text("loaded")
     assert window.errors == []
