@@ -43,7 +43,10 @@ def test_what_is_not_named_is_as_the_reader_set_it(monkeypatch: pytest.MonkeyPat
 def test_the_sample_book_on_the_shelf_does_not_spare_a_lift(
     home: Path, monkeypatch: pytest.MonkeyPatch, name: str, bench: Any
 ) -> None:
-    """With the adapter it comes with, its lift would be found instead of measured."""
+    """With the adapter it comes with, its lift would be found instead of measured.
+
+    The bench of answers asks it as it comes, and so in a home that no other bench sees.
+    """
     seen: list[tuple[Path, str, int]] = []
 
     def run(reader: Reader, **_: Any) -> dict[str, Any]:
@@ -55,4 +58,7 @@ def test_the_sample_book_on_the_shelf_does_not_spare_a_lift(
         reader.add(reader.sample_book())
         done = CliRunner().invoke(main, ["bench", name, "--start", "none", "--json"])
     assert done.exit_code == 0, done.output
-    assert seen == [(home / "bench", Settings().model, 0)]
+    [(where, model, books)] = seen
+    assert (model, books) == (Settings().model, 0)
+    assert where != home and (where == home / "bench") == (name == "sample")
+    assert where.exists() == (name == "sample")
