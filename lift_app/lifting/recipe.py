@@ -187,7 +187,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             general_weight=1.0,
             general_every=8,
             guard=True,
-            allowed_harm=0.005,
+            allowed_harm=0.0025,
         ),
         "Reads every line once, without overlap: the fastest.",
     ),
