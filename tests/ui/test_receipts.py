@@ -278,7 +278,7 @@ def test_the_page_shows_the_newest_after_two_late_answers_at_once(
             updates = act(*arguments)
             fake.model.update(state="ready", message="")
             drawn.release()
-            assert gate.wait(30)
+            assert gate.wait(90)
             return updates
 
         return hold
@@ -292,7 +292,7 @@ def test_the_page_shows_the_newest_after_two_late_answers_at_once(
     window.page.click("#pause")
     assert drawn.acquire(timeout=20)
     window.page.wait_for_timeout(2500)
-    window.page.click("#cancel", timeout=5000)
+    window.page.click("#cancel")
     assert drawn.acquire(timeout=20)
     gate.set()
     expect(window.page.locator("#learn-button")).to_be_visible()
