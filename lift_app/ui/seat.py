@@ -78,7 +78,6 @@ class Seat:
         starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
         order: of the last act; one that comes after a later one is out of date.
-        sent: how many leaves were sent.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         receipts: which draws the browser has had.
         begun: what the state of a part that a reader can change was last set for.
@@ -110,7 +109,7 @@ class Seat:
         self.compared: tuple[str, list[Column]] | None = None
         self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
-        self.order = self.sent = 0
+        self.order = 0
         self.shown: dict[str, Any] = {}
         self.begun: dict[str, Any] = {}
         self.receipts = Receipts()

@@ -173,10 +173,9 @@ class View:
             return gr.skip()
         if seat.book is None:
             return seat.news("leaf", place, "")
-        seat.sent += 1
         leaf = leaf_html(self._reader, seat.details, seat.page, seat.mark, seat.view)
         # Told apart from what was sent before: the browser may have turned on from it by itself.
-        return seat.news("leaf", place, f"<!-- {seat.sent} -->{leaf}")
+        return seat.news("leaf", place, f"<!-- {seat.receipts.number} -->{leaf}")
 
     def _strip(self, seat: Seat, learned: Any) -> Any:
         """The ribbon is read only where the lift or the adapter has moved on.

@@ -85,6 +85,12 @@ def test_an_answer_of_another_process_is_stopped_there(
         assert "answer" in next(answer) and halted.is_set()
 
 
-def test_nobody_is_stopped_where_nobody_has_the_model(tiny_settings: Settings) -> None:
-    with Reader(tiny_settings) as reader:
-        reader.stop_answer()
+def test_an_owner_that_answers_nothing_of_ours_is_not_asked_to_stop(
+    tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(Access, "_stop_here", lambda self, owner: stopped.append(self))
+    with Reader(tiny_settings) as owner, Reader(tiny_settings) as beside:
+        assert owner.engine() is not None
+        beside.stop_answer()
+        assert stopped == [beside._access]

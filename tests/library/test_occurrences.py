@@ -57,7 +57,8 @@ def test_nothing_is_found_where_nothing_is(look, wanted: str) -> None:
 @rules(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.text(alphabet='ab"*():^-+ NOTAND_{}', max_size=20))
 def test_nothing_that_is_typed_is_an_operator(look, wanted: str) -> None:
-    look(wanted)
+    kind, found = look(wanted)
+    assert kind in ("phrase", "all", "any") and all(words for _, words in found)
 
 
 def test_scripts_without_spaces_are_searched_letter_by_letter(library, add_book) -> None:

@@ -62,6 +62,13 @@ class Page:
         return set().union(*(self.apply(self.tick()) for _ in range(3)))
 
 
+def add_second(fake: FakeReader, folder: Path) -> str:
+    """Another book, of one page, on the shelf of the sample book; gives its id."""
+    file = folder / "second.md"
+    file.write_text("# The Second Lamp\n\nNobody lit it.\n")
+    return fake.add(file)["id"]
+
+
 @pytest.fixture
 def page(room: Room, seat: Seat) -> Page:
     add(room, seat)
@@ -134,9 +141,7 @@ def test_the_state_that_a_late_answer_has_set_is_set_anew(
     room, seat = page.room, page.seat
     fake.start_tune(str(seat.book))
     fake.jobs_by_book[str(seat.book)]["since"] -= 100
-    other = tmp_path / "other.md"
-    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
-    second = fake.add(other)["id"]
+    second = add_second(fake, tmp_path)
     page.apply(room.act(seat, click(act="book", book=second)))
     [*_, late] = room.add_sample(seat)
     page.apply(late[: len(PARTS)])
@@ -165,12 +170,8 @@ def test_a_page_turned_in_a_book_that_is_being_left_is_not_turned(
 ) -> None:
     room, seat = page.room, page.seat
     left = seat.book
-    other = tmp_path / "other.md"
-    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
-    fake.add(other)
-    page.apply(room.act(seat, click(act="book", book=fake.books()[-1]["id"])))
-    turned = click(act="turn", page=2, order=1, shown=True, of=left if seat.book != left else "x")
-    room.act(seat, turned)
+    page.apply(room.act(seat, click(act="book", book=add_second(fake, tmp_path))))
+    room.act(seat, click(act="turn", page=2, order=1, shown=True, of=left))
     assert seat.page == 1 and seat.shown["leaf"][1] == 1
 
 
@@ -179,9 +180,7 @@ def test_the_last_frame_of_an_answer_that_comes_late_is_made_good(
 ) -> None:
     room, seat = page.room, page.seat
     frames = talk(room, seat, "Who rang the bell?")
-    other = tmp_path / "other.md"
-    other.write_text("# The Second Lamp\n\nNobody lit it.\n")
-    page.apply(room.act(seat, click(act="book", book=fake.add(other)["id"])))
+    page.apply(room.act(seat, click(act="book", book=add_second(fake, tmp_path))))
     page.settle()
     assert page.parts["chat"] == []
     page.apply(frames[-1], ("chat", "question", "send", "stop", "compare", "receipt"))
@@ -256,9 +255,7 @@ def test_the_page_shows_the_newest_after_a_late_answer(
     window.page.click("#sample")
     shelf = window.page.locator("#shelf .spine")
     expect(shelf).to_have_count(1)
-    second = tmp_path / "second.md"
-    second.write_text("# The Second Lamp\n\nNobody lit it.\n")
-    fake.add(second)
+    add_second(fake, tmp_path)
     expect(shelf).to_have_count(2)
     window.page.wait_for_timeout(1000 * LATE)
     expect(shelf).to_have_count(2, timeout=5000)
