@@ -150,41 +150,66 @@ def run(
         `suite`, `arms` ({"arm", "f1", "nll", "seconds", "tokens_trained", "questions"}), `pairs`
         ({"a", "b", "metric", "difference", "low", "high"}), `documents`, `run`.
     """
+    return summary(reader, plan, measure(reader, documents, plan, progress=progress), suite=suite)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one arm found on one document."""
+
+    document: BenchDocument
+    scores: list[dict[str, Any]]
+    """By question: {"question", "nll", "answer", "f1", "seconds"}."""
+    key: str | None
+    """Of the adapter, where the arm has one."""
+    tokens_trained: int
+
+
+def measure(
+    reader: Reader,
+    documents: Sequence[BenchDocument],
+    plan: Plan,
+    *,
+    progress: Callable[[str], None],
+) -> dict[str, list[Measured]]:
+    """What every arm finds on every document that has questions, by the arm's name.
+
+    Arguments and errors are those of `run`.
+    """
     if any(arm.start for arm in plan.arms) and split_start(reader.settings.model)[1] is None:
         raise CallerError(f"The arms {SFT}… need a start, and {reader.settings.model} has none.")
     if len(documents) < 2:
         raise CallerError("The bench needs two documents at least: the wrong book is another one.")
     kept = _Kept(reader.settings.home / "scores.jsonl")
     books = [add_document(reader, document) for document in documents]
-    found: dict[str, list[_Found]] = {arm.name: [] for arm in plan.arms}
-    key = ""
+    found: dict[str, list[Measured]] = {arm.name: [] for arm in plan.arms}
     # One base after the other: loading a model takes longer than an answer.
     for arm in sorted(plan.arms, key=lambda a: (a.start, a.tasks)):
         for place, document in enumerate(documents):
             if not document.questions:
                 continue
-            trained, own = 0, None
+            trained, key = 0, None
             if arm.arm in ADAPTER_ARMS:
                 whose = place if arm.adapter == "own" else (place + 1) % len(books)
-                own, trained = lift_document(reader, documents[whose], arm, plan, progress)
-                key = own
+                key, trained = lift_document(reader, documents[whose], arm, plan, progress)
             progress(f"{arm.name}: {document.title}, {len(document.questions)} questions")
-            scores = _score(reader, books[place], document, arm, own, plan, kept)
-            found[arm.name].append(_Found(document, scores, trained))
+            scores = _score(reader, books[place], document, arm, key, plan, kept)
+            found[arm.name].append(Measured(document, scores, key, trained))
+    return found
+
+
+def summary(
+    reader: Reader, plan: Plan, found: Mapping[str, Sequence[Measured]], *, suite: str
+) -> dict[str, Any]:
+    """Means and paired differences of what was measured, as `run` returns them."""
+    keys = [one.key for of_arm in found.values() for one in of_arm if one.key]
     return {
         "suite": suite,
-        "documents": sum(bool(d.questions) for d in documents),
+        "documents": max(map(len, found.values()), default=0),
         "arms": [_row(arm, found[arm.name]) for arm in plan.arms],
         "pairs": [pair.to_json() for pair in _pairs(found, plan)],
-        "run": describe_run(reader, plan.recipe, plan.values, key) if key else None,
+        "run": describe_run(reader, plan.recipe, plan.values, keys[-1]) if keys else None,
     }
-
-
-@dataclass(frozen=True)
-class _Found:
-    document: BenchDocument
-    scores: list[dict[str, Any]]
-    tokens_trained: int
 
 
 class _Kept:
@@ -318,7 +343,7 @@ def _question(asked: Asked, arm: Arm, strength: float, reader: Reader) -> Questi
     )
 
 
-def _row(arm: Arm, found: Sequence[_Found]) -> dict[str, Any]:
+def _row(arm: Arm, found: Sequence[Measured]) -> dict[str, Any]:
     scores = [score for one in found for score in one.scores]
     f1 = [score["f1"] for score in scores if score["f1"] is not None]
     return {
@@ -331,21 +356,26 @@ def _row(arm: Arm, found: Sequence[_Found]) -> dict[str, Any]:
     }
 
 
-def _pairs(found: Mapping[str, Sequence[_Found]], plan: Plan) -> list[Pair]:
-    pairs = []
-    for a, b in PAIRS:
-        if not (found.get(a) and found.get(b)):
-            continue
-        clusters = [one.document.id for one in found[a] for _ in one.scores]
-        for metric, factor in (("nll", 1.0), ("f1", 100.0)):
-            if metric == "f1" and not plan.write:
-                continue
-            left, right = (
-                [factor * score[metric] for one in found[name] for score in one.scores]
-                for name in (a, b)
-            )
-            pairs.append(paired(a, left, b, right, metric=metric, clusters=clusters))
-    return pairs
+def _pairs(found: Mapping[str, Sequence[Measured]], plan: Plan) -> list[Pair]:
+    return [
+        difference(a, found[a], b, found[b], metric=metric)
+        for a, b in PAIRS
+        if found.get(a) and found.get(b)
+        for metric in ("nll", "f1")
+        if metric == "nll" or plan.write
+    ]
+
+
+def difference(
+    a: str, left: Sequence[Measured], b: str, right: Sequence[Measured], *, metric: str
+) -> Pair:
+    """Compare two arms by question, clustered by document; F1 in points of a hundred."""
+    factor = 100.0 if metric == "f1" else 1.0
+    values, others = (
+        [factor * score[metric] for one in of for score in one.scores] for of in (left, right)
+    )
+    clusters = [one.document.id for one in left for _ in one.scores]
+    return paired(a, values, b, others, metric=metric, clusters=clusters)
 
 
 def table(result: Mapping[str, Any]) -> str:

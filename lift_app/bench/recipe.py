@@ -29,6 +29,8 @@ ARMS = (
     "ICL+evidence",
     "LIFT+ICL+evidence",
 )
+AGAINST_FIRST = ("LIFT+ICL", "LIFT+ICL+evidence")
+"""Arms in which each variant is compared with the first."""
 READING = 40
 """Passages that harm to reading is measured on, at most."""
 
@@ -85,22 +87,27 @@ def run(
 
     Returns:
         `suite`, `documents`, `variants` ({"variant", "steps", "seconds", "strength",
-        "tokens_trained", "arms", "pairs", "harm"}), `run`.
+        "tokens_trained", "arms", "pairs", "against_first", "harm"}), `run`. `against_first` has
+        pairs whose `a` and `b` are variants, one for each arm of `AGAINST_FIRST`.
     """
     stands = split_start(reader.settings.model)[1] is not None
     chosen = tuple(arms.ARMS[(arms.SFT if stands else "") + name] for name in ARMS)
     prompts = [*general_prompts(), *reading_prompts(others, READING)]
-    rows = []
+    rows: list[dict[str, Any]] = []
+    first: Mapping[str, Sequence[arms.Measured]] = {}
     for variant in variants:
         plan = arms.Plan(chosen, variant.recipe, variant.values, {}, strength, write=False)
         tell = partial(_tell, progress, variant)
-        scored = arms.run(reader, documents, plan, suite=suite, progress=tell)
+        found = arms.measure(reader, documents, plan, progress=tell)
+        first = first or found
+        scored = arms.summary(reader, plan, found, suite=suite)
         lifted = [arms.lift_document(reader, d, chosen[2], plan, tell)[0] for d in documents]
         tell(f"{len(prompts)} prompts that are not about the books")
         rows.append(
             {"variant": variant.text}
             | _lifts(reader, lifted)
             | {"arms": scored["arms"], "pairs": scored["pairs"]}
+            | {"against_first": _against(variants[0], first, variant, found) if rows else []}
             | _harm(reader, lifted, strength, prompts)
         )
     return {
@@ -109,6 +116,23 @@ def run(
         "variants": rows,
         "run": describe_machine(reader),
     }
+
+
+def _against(
+    first: Variant,
+    before: Mapping[str, Sequence[arms.Measured]],
+    variant: Variant,
+    found: Mapping[str, Sequence[arms.Measured]],
+) -> list[dict[str, Any]]:
+    """What a variant makes better or worse than the first one, question by question."""
+    return [
+        {"arm": name.removeprefix(arms.SFT)}
+        | arms.difference(
+            variant.text, found[name], first.text, before[name], metric="nll"
+        ).to_json()
+        for name in found
+        if name.removeprefix(arms.SFT) in AGAINST_FIRST
+    ]
 
 
 def _tell(progress: Callable[[str], None], variant: Variant, text: str) -> None:
@@ -185,6 +209,13 @@ def table(result: Mapping[str, Any]) -> str:
             + " | ".join(cells)
             + " |"
         )
+    compared = [row for row in result["variants"] if row["against_first"]]
+    if compared:
+        lines += ["", "| variant − the first | LIFT+ICL | with evidence |", "|---|---|---|"]
+    for row in compared:
+        pairs_of = {pair["arm"]: _interval(pair) for pair in row["against_first"]}
+        both = " | ".join(pairs_of[name] for name in AGAINST_FIRST)
+        lines.append(f"| {row['variant']} | {both} |")
     return "\n".join([*lines, "", result["run"]["sentence"]])
 
 

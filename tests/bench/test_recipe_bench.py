@@ -58,7 +58,17 @@ def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: P
         assert all(one["low"] <= one["share"] <= one["high"] for one in row["harm"])
     mild, wild = (row["harm"][0]["share"] for row in result["variants"])
     assert abs(mild) < abs(wild)  # what a lift breaks, the bench sees
+    first, second = result["variants"]
+    assert first["against_first"] == []
+    compared = {pair["arm"]: pair for pair in second["against_first"]}
+    assert list(compared) == list(recipe.AGAINST_FIRST)
+    nll = [{arm["arm"]: arm["nll"] for arm in row["arms"]} for row in (first, second)]
+    for arm, pair in compared.items():
+        assert pair["difference"] == pytest.approx(nll[1][arm] - nll[0][arm], abs=2e-4)
     assert variants[0].text in recipe.table(result)
+    assert f"| {variants[1].text} | {compared['LIFT+ICL']['difference']:+.3f}" in recipe.table(
+        result
+    )
 
 
 def test_harm_is_a_share_of_what_the_base_says_clustered_by_what_prompts_are_about() -> None:
