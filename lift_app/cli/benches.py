@@ -176,6 +176,12 @@ def arms_command(
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are not lifted.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
 @click.option("--strength", type=float, help="Of the adapter, in every arm.")
+@click.option(
+    "--others",
+    "others_file",
+    type=click.Path(path_type=Path),
+    help="Documents (JSON lines) for harm to reading, instead of the rest of FILE.",
+)
 @model_options
 @json_option
 @reports_errors
@@ -189,14 +195,15 @@ def recipe_command(
     least_words: int,
     context: int,
     strength: float | None,
+    others_file: Path | None,
     model: str | None,
     start: str | None,
     as_json: bool,
 ) -> None:
     """Recipes side by side on the documents of FILE (JSON lines): memory, evidence, harm.
 
-    Harm is measured on general prompts, and on questions to documents of FILE that are not lifted,
-    with their gold evidence.
+    Harm is measured on general prompts, and on questions to documents that are not lifted, with
+    their gold evidence.
     """
     from lift_app.bench import recipe
     from lift_app.bench.documents import read_documents, some_questions
@@ -207,7 +214,10 @@ def recipe_command(
     found.sort(key=lambda document: len(document.text.split()))
     long = [d for d in found if len(d.text.split()) >= least_words]
     lifted = long[skip : skip + documents]
-    others = [d for d in long if d not in lifted] or found[: len(found) - len(long)]
+    if others_file:
+        others = read_documents(others_file)
+    else:
+        others = [d for d in long if d not in lifted] or found[: len(found) - len(long)]
     with Reader(bench_settings(model, start, context)) as reader:
         result = recipe.run(
             reader,
