@@ -336,8 +336,8 @@ def _wire(
         queue=False,
         **INTERNAL,
     )
-    # Nor does a page that turns.
-    bridge.act(door.act, [seat], shown, queue=False, **INTERNAL)
+    # Nor does a page that turns. A click is not dropped because an earlier one is under way.
+    bridge.act(door.act, [seat], shown, queue=False, trigger_mode="multiple", **INTERNAL)
 
     added = [*shown, parts["notice"], parts["drop"]]
     parts["drop"].upload(door.enter(Room.add), [seat, parts["drop"]], added, **INTERNAL)

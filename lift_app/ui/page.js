@@ -70,6 +70,8 @@
     }
     const { act, ...data } = element.dataset;
     if (act === "theme") return toggleTheme();
+    // A double click is one act, or it would open a thing and close it; pages may turn as fast.
+    if (event.detail > 1 && act !== "turn") return;
     if (act === "pane") return showPane(data.pane);
     if (act === "quote") return quote(element);
     if (act === "focus") return askNow();

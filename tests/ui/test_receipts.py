@@ -296,3 +296,34 @@ def test_the_page_shows_the_newest_after_two_late_answers_at_once(
     window.page.wait_for_timeout(2500)
     expect(window.page.locator("#model")).not_to_contain_text("loaded")
     assert window.errors == []
+
+
+@pytest.mark.browser
+def test_a_click_while_an_earlier_one_is_under_way_counts(
+    browser: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, act = threading.Event(), Room.act
+
+    def slow(room: Room, seat: Seat, event: Any) -> Updates:
+        if event._data["act"] == "turn":
+            begun.set()
+            time.sleep(LATE)
+        return act(room, seat, event)
+
+    monkeypatch.setattr(Room, "act", slow)
+    fake = FakeReader(tmp_path / "clicks")
+    fake.add_sample()
+    window = Window(browser)
+    window.page.goto(opened(fake, tmp_path / "home"))
+    window.page.click("#shelf .spine")
+    window.page.locator("#leaf .turner:first-of-type [data-act=turn]").last.click()
+    assert begun.wait(20)
+    window.page.click("[data-act=settings]")
+    expect(window.page.locator("#preferences")).to_be_visible(timeout=20_000)
+    window.page.wait_for_timeout(1000 * LATE)
+    expect(window.page.locator("#preferences")).to_be_visible()
+    window.page.locator("[data-act=settings]").first.dblclick()  # which is one click
+    expect(window.page.locator("#preferences")).to_be_hidden()
+    window.page.wait_for_timeout(1000)
+    expect(window.page.locator("#preferences")).to_be_hidden()
+    assert window.errors == []
