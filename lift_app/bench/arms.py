@@ -8,12 +8,9 @@ scored is kept, so that a killed run goes on.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -23,6 +20,7 @@ from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
 from lift_app.bench.metrics.token_f1 import best_f1
+from lift_app.bench.runs.kept import Kept, digest
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
 from lift_app.models.provision import require_local
@@ -83,6 +81,7 @@ _PAIRS = (
     ("LIFT+AT_only", "LIFT_only"),
     ("LIFT+ICL+evidence", "ICL+evidence"),
     ("LIFT+AT+ICL+evidence", "ICL+evidence"),
+    ("LIFT+AT+ICL+evidence", "LIFT+ICL+evidence"),
     ("LIFT+ICL+gold", "ICL+gold"),
     ("LIFT+ICL+evidence", "RAG"),
 )
@@ -180,7 +179,7 @@ def measure(
         raise CallerError(f"The arms {SFT}… need a start, and {reader.settings.model} has none.")
     if len(documents) < 2:
         raise CallerError("The bench needs two documents at least: the wrong book is another one.")
-    kept = _Kept(reader.settings.home / "scores.jsonl")
+    kept = Kept(reader.settings.home / "scores.jsonl")
     books = [add_document(reader, document) for document in documents]
     found: dict[str, list[Measured]] = {arm.name: [] for arm in plan.arms}
     # One base after the other: loading a model takes longer than an answer.
@@ -188,12 +187,17 @@ def measure(
         for place, document in enumerate(documents):
             if not document.questions:
                 continue
-            trained, key = 0, None
+            trained, key, strength = 0, None, 1.0
             if arm.arm in ADAPTER_ARMS:
-                whose = place if arm.adapter == "own" else (place + 1) % len(books)
-                key, trained = lift_document(reader, documents[whose], arm, plan, progress)
+                key, trained = lift_document(reader, document, arm, plan, progress)
+                strength = strength_of(
+                    reader, key, evidence=arm.evidence != "none", given=plan.strength
+                )
+                if arm.adapter == "other":  # as strong as the right one, or it would gain less
+                    wrong = documents[(place + 1) % len(books)]
+                    key, trained = lift_document(reader, wrong, arm, plan, progress)
             progress(f"{arm.name}: {document.title}, {len(document.questions)} questions")
-            scores = _score(reader, books[place], document, arm, key, plan, kept)
+            scores = _score(reader, books[place], document, arm, key, strength, plan, kept)
             found[arm.name].append(Measured(document, scores, key, trained))
     return found
 
@@ -210,29 +214,6 @@ def summary(
         "pairs": [pair.to_json() for pair in _pairs(found, plan)],
         "run": describe_run(reader, plan.recipe, plan.values, keys[-1]) if keys else None,
     }
-
-
-class _Kept:
-    """Scores on disk by what they depend on, one JSON line each."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, list[dict[str, Any]]] = {}
-        if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    continue  # the line at which a run was killed
-                self._known[row["of"]] = row["scores"]
-
-    def get(self, of: str) -> list[dict[str, Any]] | None:
-        return self._known.get(of)
-
-    def put(self, of: str, scores: list[dict[str, Any]]) -> None:
-        self._known[of] = scores
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"of": of, "scores": scores}) + "\n")
 
 
 def add_document(reader: Reader, document: BenchDocument) -> str:
@@ -271,37 +252,46 @@ def lift_document(
     return last["adapter"], int(row.summary["tokens_trained"]) if row else 0
 
 
+def strength_of(
+    reader: Reader, key: str | None, *, evidence: bool, given: float | None = None
+) -> float:
+    """The strength that answers use an adapter at, unless one is given."""
+    if given is not None:
+        return given
+    default = reader.settings.default_strength(evidence=evidence)
+    adapter = reader.library.adapters.find(key) if key else None
+    return adapter.strength(default) if adapter else default
+
+
 def _score(
     reader: Reader,
     book: str,
     document: BenchDocument,
     arm: Arm,
     key: str | None,
+    strength: float,
     plan: Plan,
-    kept: _Kept,
+    kept: Kept,
 ) -> list[dict[str, Any]]:
     from lift_app.answering.scoring import score
 
-    strength = plan.strength
-    if strength is None:
-        strength = reader.settings.default_strength(evidence=arm.evidence != "none")
-        adapter = reader.library.adapters.find(key) if key else None
-        strength = adapter.strength(strength) if adapter else strength
     questions = [_question(asked, arm, strength, reader) for asked in document.questions]
     model = reader.reference(start=_start(arm))
     row = reader.library.books.get(book)
     folder = require_local(model, reader.settings)
-    of = _digest(
+    of = digest(
         [
             [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
             [key, row.text_sha256, TEMPLATE_VERSION, plan.write],
             [reader.settings.context_tokens, reader.settings.evidence_tokens],
+            [reader.settings.device, reader.settings.precision],
             [asdict(question) for question in questions],
             [[asked.told, *asked.answers] for asked in document.questions],
         ]
     )
     if (known := kept.get(of)) is not None:
-        return known
+        scores: list[dict[str, Any]] = known["scores"]
+        return scores
     engine = reader.engine()
 
     def turn(host: Any) -> list[dict[str, Any]]:
@@ -328,7 +318,7 @@ def _score(
         ]
 
     scores = engine.submit(turn, model=model).result()
-    kept.put(of, scores)
+    kept.put(of, {"scores": scores})
     return scores
 
 
@@ -400,7 +390,3 @@ def table(result: Mapping[str, Any]) -> str:
     if result["run"]:
         lines += ["", result["run"]["sentence"]]
     return "\n".join(lines)
-
-
-def _digest(parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -177,7 +177,7 @@ def _highest(found: Mapping[float, _Found], most: float) -> float:
         """A probe that has been asked already."""
 
         def __init__(self) -> None:
-            pass
+            self._book = None
 
         def harm(
             self, slot: str, strength: float = 1.0, allowed: float = 0.0

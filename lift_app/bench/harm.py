@@ -13,16 +13,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from itertools import groupby
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lift_app.bench.documents import Asked, BenchDocument
-from lift_app.bench.intervals import paired
+from lift_app.bench.intervals import RESAMPLES
 from lift_app.sft.corpus import joined
 from lift_app.template import Message, ask, instruct
 
 if TYPE_CHECKING:
     from lift_app.models.lora import AdapterHost
+
+Array = NDArray[np.float64]
 
 LONGEST_EVIDENCE = 220
 """Words; longer gold evidence is left out, so that many passages can be read."""
@@ -36,13 +40,16 @@ class Prompt:
     """`general` or `reading`."""
     of: str
     """What it is about; prompts about the same thing stand together, and begin alike."""
+    document: str
+    """The document that it is from, or itself: prompts of one document are no two witnesses."""
     messages: tuple[Message, ...]
     answer: str
 
 
 @dataclass(frozen=True)
 class Harm:
-    """By which share of the base's NLL the adapters raise it, with a 95 % interval."""
+    """By which share of the base's NLL the adapters raise it, with a 95 % interval: over other
+    books that might have been lifted, and other documents that might have been asked about."""
 
     kind: str
     prompts: int
@@ -59,8 +66,9 @@ def general_prompts() -> list[Prompt]:
     """The general prompts of the benches."""
     file = resources.files("lift_app.bench").joinpath("general.json")
     return [
-        Prompt("general", p["question"], ({"role": "user", "content": p["question"]},), p["answer"])
+        Prompt("general", asked, asked, ({"role": "user", "content": asked},), p["answer"])
         for p in json.loads(file.read_text(encoding="utf-8"))
+        if (asked := p["question"])
     ]
 
 
@@ -89,6 +97,7 @@ def _passages(document: BenchDocument) -> list[list[Prompt]]:
             Prompt(
                 "reading",
                 f"{document.id}/{number}",
+                document.id,
                 (
                     instruct(document.title),
                     {"role": "user", "content": ask(q.question, [joined(text) for text in gold])},
@@ -128,18 +137,29 @@ def harms(
     found = []
     for kind in dict.fromkeys(prompt.kind for prompt in prompts):
         places = [place for place, prompt in enumerate(prompts) if prompt.kind == kind]
-        before = [base[place] for place in places] * len(adapted)
-        after = [values[place] for values in adapted for place in places]
-        pair = paired(
-            "with",
-            after,
-            "without",
-            before,
-            metric="nll",
-            clusters=[prompts[place].of for place in places] * len(adapted),
+        of: dict[str, list[int]] = {}
+        for place in places:
+            of.setdefault(prompts[place].document, []).append(place)
+        before = np.array([sum(base[place] for place in group) for group in of.values()])
+        after = np.array(
+            [[sum(v[place] for place in group) for group in of.values()] for v in adapted]
         )
-        mean = fmean(before)
-        found.append(
-            Harm(kind, len(places), pair.difference / mean, pair.low / mean, pair.high / mean)
-        )
+        share, low, high = _two_ways(after - before, before)
+        found.append(Harm(kind, len(places), share, low, high))
     return found
+
+
+def _two_ways(rise: Array, before: Array) -> tuple[float, float, float]:
+    """The rise as a share, with an interval: adapters and documents are drawn, each with its own.
+
+    Args:
+        rise: sums of shape (adapters, documents).
+        before: sums of the base, of shape (documents,).
+    """
+    adapters, documents = rise.shape
+    draw = np.random.default_rng(0)
+    rows = draw.multinomial(adapters, np.full(adapters, 1 / adapters), RESAMPLES)
+    columns = draw.multinomial(documents, np.full(documents, 1 / documents), RESAMPLES)
+    drawn = ((rows @ rise) * columns).sum(axis=1) / adapters / (columns @ before)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(rise.sum() / adapters / before.sum()), float(low), float(high)

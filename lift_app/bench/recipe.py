@@ -86,7 +86,7 @@ def run(
         CallerError: fewer than two documents, or a recipe that does not exist.
 
     Returns:
-        `suite`, `documents`, `variants` ({"variant", "steps", "seconds", "strength",
+        `suite`, `documents`, `variants` ({"variant", "steps", "seconds", "strength", "strengths",
         "tokens_trained", "arms", "pairs", "against_first", "harm"}), `run`. `against_first` has
         pairs whose `a` and `b` are variants, one for each arm of `AGAINST_FIRST`.
     """
@@ -154,15 +154,11 @@ def _harm(
 ) -> dict[str, Any]:
     """Harm at the strength that the product would use, or at the one that is given."""
     base = _surprises(reader, None, 0.0, prompts)
-    strengths = []
-    for key in keys:
-        row = reader.library.adapters.find(key)
-        default = reader.settings.strength
-        own = row.strength(default) if row else default
-        strengths.append(own if strength is None else strength)
+    strengths = [arms.strength_of(reader, key, evidence=False, given=strength) for key in keys]
     adapted = [_surprises(reader, *pair, prompts) for pair in zip(keys, strengths, strict=True)]
     return {
         "strength": round(fmean(strengths), 3),
+        "strengths": strengths,
         "harm": [harm.to_json() for harm in harms(prompts, base, adapted)],
     }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.bench import grounding
+from lift_app.bench.arms import strength_of
 from lift_app.bench.citations import line as citations_line
 from lift_app.bench.intervals import Pair, paired
 from lift_app.bench.machine import describe_run
@@ -86,9 +87,7 @@ def run(
     own, own_key = _lift(reader, data / "sample_book.md", recipe, values, progress)
     _, other_key = _lift(reader, data / "control_book.md", recipe, values, progress)
     strengths = {
-        evidence: reader.settings.default_strength(evidence=evidence)
-        if strength is None
-        else strength
+        evidence: strength_of(reader, own_key, evidence=evidence, given=strength)
         for evidence in (False, True)
     }
     keys = {"own": own_key, "other": other_key}

@@ -217,7 +217,8 @@ def recipe_command(
     if others_file:
         others = read_documents(others_file)
     else:
-        others = [d for d in long if d not in lifted] or found[: len(found) - len(long)]
+        # Short ones are never lifted, so no recipe was chosen by what is asked about them.
+        others = found[: len(found) - len(long)] or [d for d in long if d not in lifted]
     with Reader(bench_settings(model, start, context)) as reader:
         result = recipe.run(
             reader,

@@ -159,10 +159,9 @@ class LiftJob:
         extracts = extracts_of(book)
         if recipe.guard:
             probe = Probe(self._host, book.title, extracts, recipe.seed)
-            if probe.remembers:  # otherwise there is nothing to choose a state by
-                steps = self.trainer.schedule.steps
-                self._guard = Guard(probe, SLOT, steps, recipe.allowed_harm)
-            if saved is not None and self._guard is not None:
+            steps = self.trainer.schedule.steps
+            self._guard = Guard(probe, SLOT, steps, recipe.allowed_harm, recipe.epochs)
+            if saved is not None:
                 self._guard.load_state(saved["looks"])
                 self._best = saved["best"]
         if extracts and recipe.has_tasks:

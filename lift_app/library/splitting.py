@@ -57,15 +57,23 @@ def split_page(text: str) -> list[tuple[int, int]]:
     """
     units = list(_UNIT.finditer(text))
     spans = [unit.span() for unit in units]
-    weights = (_LETTER_WORDS if unit.lastgroup else 1.0 for unit in units)
     # words[i]: how many words stand before unit i.
-    words = list(accumulate(weights, initial=0.0))
+    words = list(accumulate(map(_weight, units), initial=0.0))
     passages, first = [], 0
     while first < len(spans):
         cut = _next_cut(text, spans, words, first)
         passages.append((spans[first][0], spans[cut - 1][1]))
         first = cut
     return passages
+
+
+def words_in(text: str) -> float:
+    """Words of a text, as passages are measured."""
+    return sum(map(_weight, _UNIT.finditer(text)))
+
+
+def _weight(unit: re.Match[str]) -> float:
+    return _LETTER_WORDS if unit.lastgroup else 1.0
 
 
 def _next_cut(text: str, spans: list[tuple[int, int]], words: list[float], first: int) -> int:

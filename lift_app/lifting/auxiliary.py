@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from lift_app.lifting.distillation import divergence, teach
 from lift_app.lifting.general import general_rows
-from lift_app.lifting.packing import Packed, Row, pack, packed_logits
+from lift_app.lifting.packing import Row, pack, packed_logits
 from lift_app.lifting.recipe import Recipe
 from lift_app.models.base_model import BaseModel
 from lift_app.models.lora import AdapterHost
@@ -31,6 +31,8 @@ class TaskRows:
     """Tasks with their extract in the context."""
     closed: tuple[Row, ...] = ()
     """The same tasks without it."""
+    labelled_open: tuple[bool, ...] = ()
+    """Which of them are learned with their extract, where a recipe wants half of them so."""
     general: tuple[Row, ...] = ()
     """Prompts that have nothing to do with the book; they begin alike."""
 
@@ -68,18 +70,17 @@ def add_gradients(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) 
             away = divergence(packed_logits(model, general), taught)
             total += _backward([(recipe.general_weight, away)])
     if rows.opened:
-        with_extract = pack(rows.opened, host.base.device)
-        total += _add_tasks(host, slot, with_extract, pack(rows.closed, host.base.device), recipe)
+        total += _add_tasks(host, slot, rows, recipe)
     return total
 
 
-def _add_tasks(
-    host: AdapterHost, slot: str, with_extract: Packed, without: Packed, recipe: Recipe
-) -> float:
+def _add_tasks(host: AdapterHost, slot: str, rows: TaskRows, recipe: Recipe) -> float:
     """The gradients of one group of tasks."""
-    # Which learned tokens are read with the extract: those of every second task, or none.
-    second = with_extract.row % 2 == 1
-    asked_open = second if recipe.open_book and recipe.task_weight else torch.zeros_like(second)
+    with_extract, without = (pack(part, host.base.device) for part in (rows.opened, rows.closed))
+    halves = recipe.open_book and recipe.task_weight
+    opened = torch.tensor(rows.labelled_open if halves else [False] * len(rows.opened))
+    # By learned token.
+    asked_open = opened.to(with_extract.row.device)[with_extract.row]
     losses: list[tuple[float, Tensor]] = []
     teaching = None
     if recipe.distillation_weight or recipe.retention_weight:

@@ -100,7 +100,8 @@ def estimate(
         reason = f"a guess of {speed:,.0f} tokens/s; the first lift will measure this machine"
     if cost > 1:
         reason += f"; with its tasks a step is guessed to take {cost:.1f} times as long"
-    watched = tokens_expected(Schedule(recipe, tokens).steps) if recipe.guard else 0
+    steps = Schedule(recipe, tokens).steps
+    watched = tokens_expected(steps, recipe.epochs) if recipe.guard else 0
     seconds = cost * trained / speed + (tokens + watched) / checked
     return Estimate(seconds / 60, reason, memory)
 

@@ -49,13 +49,17 @@ class Guard:
         slot: the adapter that learns.
         steps: optimizer steps of the whole lift.
         allowed: most harm at the chosen strength, as a share of the base's NLL.
+        readings: how often the lift reads the book.
     """
 
-    def __init__(self, probe: Probe, slot: str, steps: int, allowed: float = 0.0) -> None:
+    def __init__(
+        self, probe: Probe, slot: str, steps: int, allowed: float = 0.0, readings: int = 1
+    ) -> None:
         self._probe = probe
         self._slot = slot
         self._allowed = allowed
-        looks = looks_of(steps)
+        # Where there is nothing to choose a state by, the last is kept, and its strength matters.
+        looks = looks_of(steps, readings) if probe.remembers else 1
         self._due = {round(steps * look / looks) for look in range(1, looks + 1)}
         self.verdicts: list[Verdict] = []
 

@@ -85,7 +85,7 @@ class Recipe:
     """Steps from one group of tasks to the next; a group is the tasks of one extract."""
     guard: bool = False
     """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength. Of a
-    text too short to hold anything out nothing is watched."""
+    text too short to hold anything out the strength alone is chosen."""
     allowed_harm: float = 0.0
     """Most harm that the guard's probe may show at the adapter's strength, as a share of the base's
     NLL. Above 0 only where general prompts stand beside few steps: they are written like the probe,

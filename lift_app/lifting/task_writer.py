@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Sequence
+from difflib import SequenceMatcher
 
 import torch
 
+from lift_app.library.splitting import UNSPACED_LETTERS
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.packing import Row, pack, row_means, spoken
 from lift_app.lifting.probe import held_out
@@ -25,11 +27,14 @@ OPENINGS = ("Who", "What", "Where", "Why", "How", "When")
 LEAST_GAIN = 0.5
 """By how much the extract must lower the NLL of an answer, in nats a token."""
 LEAST_HELD = 0.7
-"""Share of the words of an answer that must stand in the extract."""
+"""Share of the words of an answer that must stand in the extract in one piece: the rest is what an
+answer begins with, like "Because he"."""
+SHORT_WORDS = 3
+"""Letters up to which a word says nothing by itself, in a script that puts spaces between words."""
 LONGEST = 64
 """Most tokens of a question and its answer."""
-SHORT_WORDS = 3
-"""Letters up to which a word of an answer is not looked for in the extract."""
+
+_WORD = re.compile(rf"[{UNSPACED_LETTERS}]|[^\W_{UNSPACED_LETTERS}]+")
 
 
 class TaskWriter:
@@ -81,13 +86,15 @@ class TaskWriter:
     def rows(self, tasks: Sequence[Task]) -> TaskRows:
         """What tasks put before the model."""
         opened, closed = (tuple(self._rows(tasks, open_book=o)) for o in (True, False))
-        return TaskRows(opened, closed)
+        # By the extract, too: the kinds stand in the same order in each group.
+        labelled_open = tuple((n + task.extract) % 2 == 1 for n, task in enumerate(tasks))
+        return TaskRows(opened, closed, labelled_open)
 
     def _rows(self, tasks: Sequence[Task], *, open_book: bool) -> list[Row]:
         """Prompts and answers of tasks, with the extract in the context or without."""
         rows = []
         for task in tasks:
-            evidence = [self._extracts[task.extract].text] if open_book else []
+            evidence = [self._extracts[n].text for n in task.extracts] if open_book else []
             message = {"role": "user", "content": ask(task.question, evidence)}
             rows.append(spoken(self._host.base, [instruct(self._title), message], task.answer))
         return rows
@@ -132,11 +139,16 @@ class TaskWriter:
 
 
 def held(answer: str, extract: str) -> bool:
-    """Whether the words of an answer stand in the extract: what is made up must not be learned."""
-    there = set(_words(extract))
-    asked = [word for word in _words(answer) if len(word) > SHORT_WORDS or word.isdigit()]
-    return bool(asked) and sum(word in there for word in asked) >= LEAST_HELD * len(asked)
+    """Whether an answer is a verbatim part of the extract: what is made up must not be learned.
+
+    The same words in another order can say that the priest sold what the miller did.
+    """
+    said, there = _words(answer), _words(extract)
+    if not any(len(word) > SHORT_WORDS or not word.isascii() or word.isdigit() for word in said):
+        return False
+    match = SequenceMatcher(None, said, there, autojunk=False).find_longest_match()
+    return match.size >= LEAST_HELD * len(said)
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())
+    return _WORD.findall(text.lower())

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lift_app.library import effects
-from lift_app.library.splitting import split_page
+from lift_app.library.splitting import split_page, words_in
 from lift_app.reading.book import Book
 
 LEAST_WORDS = 25
@@ -22,9 +22,9 @@ LEAST_WORDS = 25
 LONGEST_SENTENCE = 240
 """Characters of a sentence that a task may quote."""
 
-_SENTENCE = re.compile(r"[^.!?…]+[.!?…]+[\"'”’»)\]]*(?=\s|$)")
+_SENTENCE = re.compile(r"[^.!?…。！？]+(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’]*)")
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,13 @@ class Task:
     answer: str
     extract: int
     """Number of the extract."""
+    later: int | None = None
+    """Number of a second extract, which the order of events needs."""
+
+    @property
+    def extracts(self) -> tuple[int, ...]:
+        """Numbers of all extracts that prove the answer, in reading order."""
+        return (self.extract,) if self.later is None else (self.extract, self.later)
 
 
 def extracts_of(book: Book) -> tuple[Extract, ...]:
@@ -58,7 +65,7 @@ def extracts_of(book: Book) -> tuple[Extract, ...]:
         chapter = "" if page.chapter is None else book.chapters[page.chapter].title
         for start, end in split_page(page.text):
             text = re.sub(r"\s*\n\s*", " ", page.text[start:end])
-            if len(text.split()) >= LEAST_WORDS:
+            if words_in(text) >= LEAST_WORDS:
                 found.append(Extract(len(found), page.number, text, chapter))
     return tuple(found)
 
@@ -79,30 +86,45 @@ def plain_tasks(extract: Extract, following: Extract | None, draw: random.Random
     )
     tasks = [task for task in makers if task]
     if following and sentences and (later := sentences_in(following.text)):
-        tasks.append(_order(extract, sentences[0], later[0], draw))
+        pair = [sentences[0], later[0]]
+        draw.shuffle(pair)
+        question = f"Which comes first in the book, “{pair[0]}” or “{pair[1]}”?"
+        tasks.append(Task("order", question, sentences[0], extract.number, following.number))
     return tasks
 
 
 def sentences_in(text: str) -> list[str]:
     """Sentences of a text that are short enough to be quoted."""
     found = [match.group().strip() for match in _SENTENCE.finditer(text)]
-    return [s for s in found if len(s.split()) >= 4 and len(s) <= LONGEST_SENTENCE]
+    return [s for s in found if words_in(s) >= 4 and len(s) <= LONGEST_SENTENCE]
 
 
 def _cloze(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
     gaps = [
-        (sentence, match)
+        (sentence, gap)
         for sentence in sentences
-        for pattern in (_NUMBER, _NAME)
-        for match in pattern.finditer(sentence)
+        for gap in [*(number.span() for number in _NUMBER.finditer(sentence)), *_names(sentence)]
     ]
     if not gaps:
         return None
-    sentence, gap = draw.choice(gaps)
-    open_sentence = f"{sentence[: gap.start()]}___{sentence[gap.end() :]}"
-    return Task(
-        "cloze", f"What belongs in the gap? “{open_sentence}”", f"{gap.group()}.", extract.number
-    )
+    sentence, (start, end) = draw.choice(gaps)
+    question = f"What belongs in the gap? “{sentence[:start]}___{sentence[end:]}”"
+    return Task("cloze", question, f"{sentence[start:end]}.", extract.number)
+
+
+def _names(sentence: str) -> list[tuple[int, int]]:
+    """Where names stand: words with a capital, unless they begin the sentence."""
+    found: list[tuple[int, int]] = []
+    for word in _WORD.finditer(sentence):
+        text, start = word.group(), word.start()
+        if not (text[0].isupper() and text[1:].islower() and sentence[start - 1 : start] == " "):
+            continue
+        before = sentence[start - 2 : start - 1]
+        if found and found[-1][1] == start - 1:
+            found[-1] = found[-1][0], word.end()
+        elif before.islower() or before in (",", ";"):
+            found.append((start, word.end()))
+    return found
 
 
 def _next(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
@@ -117,9 +139,9 @@ def _next(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Ta
 def _note(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Task | None:
     """What the book says of somebody, or in a chapter: a sentence of its own, not a summary."""
     told = [
-        (f"What does the book say of {match.group()}?", sentence)
+        (f"What does the book say of {sentence[start:end]}?", sentence)
         for sentence in sentences
-        for match in _NAME.finditer(sentence)
+        for start, end in _names(sentence)
     ]
     if extract.chapter:
         told += [
@@ -127,13 +149,6 @@ def _note(extract: Extract, sentences: Sequence[str], draw: random.Random) -> Ta
             for sentence in sentences[:1]
         ]
     return Task("note", *draw.choice(told), extract.number) if told else None
-
-
-def _order(extract: Extract, first: str, second: str, draw: random.Random) -> Task:
-    pair = [first, second]
-    draw.shuffle(pair)
-    question = f"Which comes first in the book, “{pair[0]}” or “{pair[1]}”?"
-    return Task("order", question, first, extract.number)
 
 
 class TaskFile:

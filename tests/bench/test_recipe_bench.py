@@ -71,16 +71,22 @@ def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: P
     )
 
 
-def test_harm_is_a_share_of_what_the_base_says_clustered_by_what_prompts_are_about() -> None:
-    prompts = [harm.Prompt("general", name, (), "x") for name in ("a", "b")]
-    (found,) = harm.harms(prompts, [1.0, 3.0], [[1.1, 3.1], [1.1, 3.1]])
+def test_harm_is_a_share_of_what_the_base_says() -> None:
+    prompts = [harm.Prompt("general", name, name, (), "x") for name in ("a", "b")]
+    (found,) = harm.harms(prompts, [1.0, 3.0], [[1.05, 3.15], [1.05, 3.15]])
     assert found.share == pytest.approx(0.05)
     assert found.low == pytest.approx(0.05)
     assert found.high == pytest.approx(0.05)
     assert found.prompts == 2
-    two = [harm.Prompt("reading", tale, (), "x") for tale in ("one", "one", "two", "two")]
-    (found,) = harm.harms(two, [1.0] * 4, [[0.5, 1.5, 1.5, 0.5]])
-    assert found.low == found.high  # the questions to one passage are one witness
+
+
+def test_prompts_of_one_document_are_one_witness_and_books_are_drawn_too() -> None:
+    two = [harm.Prompt("reading", f"{tale}/0", tale, (), "x") for tale in ("one", "one", "two")]
+    (found,) = harm.harms(two, [1.0, 1.0, 2.0], [[0.5, 1.5, 2.0]])
+    assert found.low == found.high == 0
+    one = [harm.Prompt("reading", "one/0", "one", (), "x")]
+    (found,) = harm.harms(one, [1.0], [[1.0], [1.2]])
+    assert (found.low, found.share, found.high) == pytest.approx((0.0, 0.1, 0.2))
 
 
 def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:

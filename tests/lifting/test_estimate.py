@@ -92,7 +92,7 @@ def test_what_one_recipe_took_says_what_another_will() -> None:
 
 def _checked(recipe: Recipe) -> int:
     """Tokens that are only read: by the check, and by the guard."""
-    return 32_000 + tokens_expected(Schedule(recipe, 32_000).steps)
+    return 32_000 + tokens_expected(Schedule(recipe, 32_000).steps, recipe.epochs)
 
 
 def test_tasks_are_counted_before_they_are_measured() -> None:

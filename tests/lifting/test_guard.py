@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +31,8 @@ EXTRACTS = [
 class FakeProbe:
     """No harm up to the strength that the script says; memory likewise, look by look."""
 
+    remembers = True
+
     def __init__(self, harmless: list[float], memory: list[float]) -> None:
         self.harmless, self.remembered = harmless, memory
         self.look = 0
@@ -54,6 +57,11 @@ def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]
         list(guard.look(25 * (number + 1)))
         better.append(guard.best is not before)
     return guard, better
+
+
+def looks_due(steps: int, readings: int = 1, probe: Any = None) -> list[int]:
+    guard = Guard(probe or FakeProbe([], []), "lift", steps, readings=readings)
+    return [step for step in range(1, steps + 1) if guard.is_due(step)]
 
 
 def harm(probe: Probe, strength: float = 1.0) -> float:
@@ -102,11 +110,26 @@ def test_the_best_state_is_kept_and_a_lift_that_gets_no_better_is_stopped() -> N
 
 def test_looks_are_evenly_apart_and_the_last_is_at_the_end() -> None:
     for steps, count in ((620, LOOKS), (62, 2), (24, 1), (5, 1)):
-        guard = Guard(FakeProbe([], []), "lift", steps=steps)  # type: ignore[arg-type]
-        due = [step for step in range(1, steps + 1) if guard.is_due(step)]
+        due = looks_due(steps)
         assert len(due) == count
         assert due[-1] == steps
-    assert Guard(FakeProbe([], []), "lift", steps=1).is_due(1)  # type: ignore[arg-type]
+    assert looks_due(1) == [1]
+
+
+@pytest.mark.parametrize("steps", [12, 30, 400])
+def test_a_lift_that_is_four_times_too_long_can_be_stopped_before_its_end(steps: int) -> None:
+    """Looks stand where they stood in the lift of the right length."""
+    once, often = looks_due(steps), looks_due(4 * steps, readings=4)
+    assert often[: len(once)] == once
+    assert often[len(once) - 1 + PATIENCE] < 4 * steps
+
+
+def test_many_short_readings_are_not_looked_at_one_by_one() -> None:
+    assert looks_due(16, readings=8) == [16]
+
+
+def test_a_text_of_which_nothing_is_held_out_has_its_strength_chosen(host: AdapterHost) -> None:
+    assert looks_due(620, probe=Probe(host, "Lanterns", [], seed=0)) == [620]
 
 
 def test_a_look_is_several_turns_and_is_not_due_again() -> None:

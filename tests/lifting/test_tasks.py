@@ -102,6 +102,9 @@ def test_a_text_without_names_or_sentences_gives_what_it_can() -> None:
         ("Of the.", False),
         ("42.", True),
         ("", False),
+        ("Because the keeper Orla Venn lit seven lanterns.", True),
+        ("Tobias Rook lit seven lanterns.", False),
+        ("Tobias Rook told her about the storm.", False),
     ],
 )
 def test_an_answer_must_stand_in_the_extract(answer: str, good: bool) -> None:
@@ -241,3 +244,22 @@ def test_a_recipe_refuses_impossible_weights() -> None:
             Recipe().with_values(bad)
     assert Recipe().with_values({"open_book": "true"}).open_book
     assert not Recipe().has_tasks
+
+
+def test_a_text_without_spaces_and_capitals_gives_tasks_too() -> None:
+    text = "到徐州见着父亲，看见满院狼藉的东西，又想起祖母。不禁簌簌地流下眼泪，父亲说不必难过。"
+    [extract, *_] = extracts_of(replace(BOOK, pages=(Page(1, "1", text * 3, None),)))
+    kinds = {task.kind for task in plain_tasks(extract, None, random.Random(0))}
+    assert kinds == {"next"}
+    assert held("看见满院狼藉的东西。", extract.text)
+    assert not held("父亲见着东西。", extract.text)
+    russian = Extract(0, 1, "Тогда старый Иван Петрович вышел к реке. Было тихо.")
+    [gap] = [t for t in plain_tasks(russian, None, random.Random(0)) if t.kind == "cloze"]
+    assert gap.answer == "Иван Петрович."
+
+
+def test_the_order_of_events_is_proved_by_both_extracts() -> None:
+    tasks = plain_tasks(Extract(0, 1, FIRST), Extract(3, 2, SECOND), random.Random(0))
+    [order] = [task for task in tasks if task.kind == "order"]
+    assert order.extracts == (0, 3)
+    assert all(task.extracts == (0,) for task in tasks if task is not order)

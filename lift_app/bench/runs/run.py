@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lift_app.answering.manner import manner_of
-from lift_app.bench.arms import SFT, Arm, Plan, add_document
+from lift_app.bench.arms import SFT, Arm, Plan, add_document, strength_of
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.judging.judge import Judge, agreement, with_verdicts
 from lift_app.bench.machine import describe_machine, describe_run
@@ -112,13 +112,18 @@ def collect(
     for start in sorted({arm.start for arm in plan.arms}):
         for place, document in enumerate(documents):
             for arm in (arm for arm in plan.arms if arm.start == start):
-                key = None
-                if needs_adapter(arm):
-                    whose = place if arm.adapter == "own" else (place + 1) % len(books)
-                    label = f"{place + 1} of {len(documents)}, {arm.name}: {document.title[:40]}"
-                    key = _lift(reader, books[whose], arm, plan, found, label, progress)
+                key, strength = None, 1.0
                 label = f"{place + 1} of {len(documents)}, {arm.name}: {document.title[:40]}"
-                _ask(reader, books[place], document, arm, key, plan, kept, found, label, progress)
+                if needs_adapter(arm):
+                    key = _lift(reader, books[place], arm, plan, found, label, progress)
+                    strength = strength_of(
+                        reader, key, evidence=arm.evidence != "none", given=plan.strength
+                    )
+                    if arm.adapter == "other":  # as strong as the right one
+                        wrong = books[(place + 1) % len(books)]
+                        key = _lift(reader, wrong, arm, plan, found, label, progress)
+                asked = (reader, books[place], document, arm, key, strength)
+                _ask(*asked, kept, found, label, progress)
     return found
 
 
@@ -160,7 +165,7 @@ def _ask(
     document: BenchDocument,
     arm: Arm,
     key: str | None,
-    plan: Plan,
+    strength: float,
     kept: Kept,
     found: Found,
     label: str,
@@ -169,7 +174,6 @@ def _ask(
     """Scores of one document and arm; what is not kept is asked in one turn of the engine."""
     from lift_app.bench.runs.asking import ask_all
 
-    strength = _strength(reader, arm, key, plan)
     model = reader.reference(start=start_of(arm))
     row = reader.library.books.get(book)
     if find_local(model, reader.settings) is None:
@@ -215,16 +219,6 @@ def _ask(
         assert record is not None
         said = Said(**{**record, "options": tuple(record["options"])})
         found.scored.append(Scored(document.id, arm.name, one, said, score(one, said), key))
-
-
-def _strength(reader: Reader, arm: Arm, key: str | None, plan: Plan) -> float:
-    if key is None:
-        return 1.0
-    if plan.strength is not None:
-        return plan.strength
-    default = reader.settings.default_strength(evidence=arm.evidence != "none")
-    adapter = reader.library.adapters.find(key)
-    return adapter.strength(default) if adapter else default
 
 
 def _depends_on(reader: Reader, model: str, key: str | None, text_sha256: str) -> list[Any]:
