@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 
+_BOOK = r"(?:book|story|tale|text|document|paper|novel|article|report|chapter)"
+_MAINLY = r"(?:mainly |mostly |really |all )?"
 _WHOLE_BOOK = re.compile(
-    r"\b(?:summar(?:y|i[sz]e)|overview|plot"
-    r"|main (?:idea|point|theme|topic|character|argument)s?"
-    r"|(?:book|story|text|document|paper|novel|article) (?:is |was )?(?:about|begin|end|start)s?"
-    r"|what (?:is|was) (?:this|it) about"
-    r"|(?:title|author) of (?:this|the) (?:book|story|text|document|paper|novel|article)"
-    r"|who wrote (?:this|the (?:book|story|text|novel)))\b",
+    r"\b(?:"
+    r"summar(?:y|i[sz]e[sd]?)|recap|overview|synopsis|outline of|timeline|chronolog(?:y|ical(?:ly)?)"
+    r"|main (?:idea|point|theme|topic|character|argument|event|message)s?"
+    r"|themes|theme of|moral (?:of|to)"
+    r"|(?:the|its|this) plot(?! (?:of (?!(?:the|this) " + _BOOK + r")|against|to|was|had))"
+    rf"|(?:this|the) {_BOOK} (?:begin|end|start)s?"
+    rf"|what(?:'s|’s| is| was) (?:it|this|(?:this|the) {_BOOK}) {_MAINLY}about"
+    rf"|(?:it|(?:this|the) {_BOOK}) (?:is|was) {_MAINLY}about(?! to)"
+    rf"|(?:happen(?:s|ed)?|going on) in (?:this|the) {_BOOK}"
+    rf"|(?:tell me about|describe|explain) (?:this|the) (?:whole )?{_BOOK}"
+    r"|(?:order|sequence|course) of (?:the )?events|events (?:in|by) (?:their )?order"
+    rf"|(?:title|author) of (?:this|the) {_BOOK}"
+    rf"|who wrote (?:this|the {_BOOK})"
+    r")(?!\w)",
     re.IGNORECASE,
 )
 
