@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lift_app.engine.status import job_line
 from lift_app.library import BookRow, Job, Library
-from lift_app.lifting.estimate import estimate
+from lift_app.lifting.estimate import Estimate, estimate
 from lift_app.lifting.recipe import RECIPES, resolve_recipe
 from lift_app.models.catalogue import CATALOGUE, find_model
 from lift_app.models.device import choose_device
 from lift_app.models.provision import find_local, find_present
+from lift_app.models.starts import starts
 from lift_app.settings import Settings
 
+BY_LENGTH = ("deep", "standard", "quick")
+"""Recipes that a book's length decides between, the most thorough first."""
 SMALLEST_WINDOW = 2048
 """Window that is assumed for a model whose configuration is not here yet."""
 
@@ -61,9 +65,10 @@ def recipes() -> list[dict[str, Any]]:
 
 
 def models(settings: Settings) -> list[dict[str, Any]]:
-    """Base models of the catalogue, and which of them are on this machine."""
+    """Base models of the catalogue, which are on this machine, and what they can stand on."""
     chosen = find_model(settings.model)
     entries = CATALOGUE if chosen in CATALOGUE else (chosen, *CATALOGUE)
+    known = starts(settings)
     return [
         {
             "name": entry.name,
@@ -73,10 +78,12 @@ def models(settings: Settings) -> list[dict[str, Any]]:
             "licence": entry.licence,
             "minimum_memory_gb": entry.minimum_memory_gb,
             "note": entry.note,
-            "present": find_present(entry, settings) is not None,
+            "present": here is not None,
             "chosen": entry == chosen,
+            "starts": [s.name for s in known if here and s.base_sha256 == here.weights_sha256],
         }
         for entry in entries
+        for here in [find_present(entry, settings)]
     ]
 
 
@@ -108,14 +115,41 @@ def model_elsewhere(settings: Settings, *, wanted: bool) -> dict[str, Any]:
     }
 
 
+def suggested_recipe(library: Library, settings: Settings, row: BookRow) -> str:
+    """The recipe for a lift when none is named: the setting, or a quicker one for a long book."""
+    return _suggested(_estimates(library, settings, row), settings)
+
+
+def _suggested(found: Mapping[str, Estimate], settings: Settings) -> str:
+    longest = found[settings.recipe].minutes
+    if longest <= settings.recipe_minutes:
+        return settings.recipe
+    quicker = [name for name in BY_LENGTH if found[name].minutes < longest]
+    short = [name for name in quicker if found[name].minutes <= settings.recipe_minutes]
+    return [*short, *quicker[-1:], settings.recipe][0]
+
+
 def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, Any]:
-    """What a lift would take: minutes by recipe, why, and memory."""
+    """What a lift would take: minutes by recipe, why, and memory; and which to take."""
+    found = _estimates(library, settings, row)
+    suggested = _suggested(found, settings)
+    return {
+        "estimated_minutes": round(found[suggested].minutes, 2),
+        "estimate_reason": found[suggested].reason,
+        "minutes_by_recipe": {name: round(one.minutes, 2) for name, one in found.items()},
+        "memory_gb": round(found[suggested].memory_gb, 1),
+        "suggested_recipe": suggested,
+    }
+
+
+def _estimates(library: Library, settings: Settings, row: BookRow) -> dict[str, Estimate]:
+    """What a lift would take, by recipe."""
     folder = find_local(settings.model, settings)
     entry = find_model(settings.model)
     parameters = (folder.parameters if folder else entry.parameters) or 10**9
     window = folder.window if folder else entry.window or SMALLEST_WINDOW
     choice = choose_device(settings, parameters)
-    found = {
+    return {
         name: estimate(
             library.calibration,
             weights_sha256=folder.weights_sha256 if folder else "",
@@ -125,11 +159,4 @@ def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, A
             tokens=row.tokens,
         )
         for name in {*RECIPES, settings.recipe}
-    }
-    chosen = found[settings.recipe]
-    return {
-        "estimated_minutes": round(chosen.minutes, 2),
-        "estimate_reason": chosen.reason,
-        "minutes_by_recipe": {name: round(one.minutes, 2) for name, one in found.items()},
-        "memory_gb": round(chosen.memory_gb, 1),
     }

@@ -183,7 +183,8 @@ class Reader(Conversations):
 
         Args:
             book: id, unique prefix or title.
-            recipe: a name of `recipes()`.
+            recipe: a name of `recipes()`; by default the setting, or a quicker one where that
+                would take too long for this book on this machine.
             model: base model; the setting by default.
             start: what it stands on: `auto`, `none` or a name; the setting by default.
             values: fields of the recipe to change.
@@ -195,7 +196,9 @@ class Reader(Conversations):
         row = self.library.books.find(book)
         model = self.reference(model, start)
         folder = self.present_model(model)
-        plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
+        if recipe is None:
+            recipe = cards.suggested_recipe(self.library, replace(self.settings, model=model), row)
+        plan = resolve_recipe(recipe, window=folder.window, values=values)
         return self._lifts.start(row, plan, model=model, folder=folder)
 
     def tune(
@@ -281,7 +284,8 @@ class Reader(Conversations):
         yield from self._fetch_model(base)
         from lift_app.sft.run import train_in_turns
 
-        submit = partial(self.engine().submit, model=base)
+        # Lifts that wait go on when it is done: they would stand on another start.
+        submit = partial(self.engine(lifting=False).submit, model=base)
         yield from train_in_turns(submit, corpus, target, values or {})
 
     # Questions

@@ -41,7 +41,9 @@ class Settings:
     threads: int = 0
     """CPU threads for the model; 0 leaves the choice to torch."""
     recipe: str = "standard"
-    """The recipe that a lift follows when none is named."""
+    """The recipe that a lift follows when none is named, where it does not take too long."""
+    recipe_minutes: int = 60
+    """Longest lift that is begun without naming a recipe: beyond that a quicker one is taken."""
     strength: float = 0.6
     """Strength of the adapter when none is named, 0 to 1."""
     evidence_strength: float = 0.5

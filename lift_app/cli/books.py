@@ -156,5 +156,17 @@ def _adapter_line(adapter: dict[str, Any]) -> str:
     return (
         f"{adapter['key'][:12]} · {adapter['model']} · {adapter['recipe']['name']} · "
         f"{summary['steps']} steps · {duration(summary['seconds'])} · "
-        f"{adapter['bytes'] / 1e6:.0f} MB"
+        f"{adapter['bytes'] / 1e6:.0f} MB{_guarded(summary.get('guard'))}"
+    )
+
+
+def _guarded(verdict: dict[str, Any] | None) -> str:
+    """What the guard found, if there was one."""
+    if verdict is None:
+        return ""
+    if not verdict["strength"]:
+        return " · left out of answers: at every strength something else is read worse"
+    return (
+        f" · used at strength {verdict['strength']:g} at most, where other things are read "
+        f"{100 * abs(verdict['harm']):.2f} % {'worse' if verdict['harm'] > 0 else 'better'}"
     )

@@ -51,10 +51,11 @@ def models_command(fetch: bool, model: str | None, as_json: bool) -> None:
             f"{entry['minimum_memory_gb']:g} GB" if entry["minimum_memory_gb"] else "?",
             entry["licence"],
             "here" if entry["present"] else "",
+            ", ".join(entry["starts"]),
         ]
         for entry in models
     ]
-    header = ["", "name", "weights", "window", "memory", "licence", "present"]
+    header = ["", "name", "weights", "window", "memory", "licence", "present", "starts"]
     click.echo(table(rows, header))
 
 

@@ -85,7 +85,8 @@ class Ribbons:
             (of all but the oddest segments), None if nothing was learned; `pages`: share of the
             book at which each page begins; `labels`: what is printed on each page; `characters`
             and `tokens` of the book; `exact`: False while the segments are still being found;
-            `learned`: the losses are those of a finished adapter.
+            `learned`: the losses are those of a finished adapter; `strength`: the most that its
+            guard lets answers use it at, None without a guard or while it is being learned.
         """
         job, adapter = self._source(row)
         source = job or adapter
@@ -97,6 +98,7 @@ class Ribbons:
             length, stride, model = recipe.segment_length, recipe.stride, self._settings.model
         ruler, cells, exact = self._segments(row, model, int(length), int(stride))
         before, after = self._losses(job, adapter) if exact else ({}, {})
+        guard = adapter.summary.get("guard") if adapter is not None and job is None else None
         # Segments read late have gained from those read before; a single one may be odd.
         first = sorted(before.values(), reverse=True)
         return {
@@ -117,6 +119,7 @@ class Ribbons:
             "tokens": row.tokens,
             "exact": exact,
             "learned": adapter is not None and job is None,
+            "strength": guard["strength"] if guard else None,
         }
 
     def _source(self, row: BookRow) -> tuple[Job | None, AdapterRow | None]:

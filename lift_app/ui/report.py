@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lift_app.ui import space_words, words
+from lift_app.ui.languages import LANGUAGES
 from lift_app.ui.security import escape
 
 
@@ -72,6 +73,8 @@ def recipe_choices(recipes: list[dict[str, Any]], report: dict[str, Any]) -> lis
         if name not in words.RECIPES:
             continue
         head = words.RECIPES[name]
+        if name == report.get("suggested_recipe"):
+            head = words.RECIPE_SUGGESTED.format(name=head)
         if name in minutes:
             time = words.duration(60 * float(minutes[name]))
             head = words.RECIPE_TAKES.format(name=head, time=time)
@@ -115,7 +118,7 @@ def _found(report: dict[str, Any]) -> str:
 
 def _language(report: dict[str, Any]) -> str:
     code = str(report.get("language") or "")
-    return words.LANGUAGES.get(code.split("-")[0].lower(), code)
+    return LANGUAGES.get(code.split("-")[0].lower(), code)
 
 
 def _lines(sentences: list[str]) -> str:

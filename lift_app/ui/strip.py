@@ -144,6 +144,9 @@ def _legend(
 ) -> str:
     """What the colours say, and what the answer saw, in words."""
     left = words.STRIP_STRONGER if known else words.STRIP_UNKNOWN
+    if (strength := ribbon.get("strength")) is not None:
+        guarded = words.STRIP_GUARDED if strength else words.STRIP_LEFT_OUT
+        left += guarded.format(strength=strength)
     if answer is None:
         return f'<p class="legend"><span>{escape(left)}</span></p>'
     context = answer.get("context") or {}

@@ -134,11 +134,15 @@ class View:
         learn = gr.update(visible=offer, label=head)
         if seat.begins("learn", (seat.book, offer, again)):
             learn["open"] = not again
+        recipe = gr.update(choices=choices)
+        suggested = report.get("suggested_recipe")
+        if seat.begins("recipe", seat.book) and suggested in [name for _, name in choices]:
+            recipe["value"] = suggested
         button = gr.update(value=label, variant="secondary" if again else "primary")
         return {
             "about": seat.news("about", *_same(about)),
             "learn": seat.news("learn", (seat.book, offer, again), learn),
-            "recipe": seat.news("recipe", choices, gr.update(choices=choices)),
+            "recipe": seat.news("recipe", choices, recipe),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
             "lift": seat.news("lift", *_same(_lift(seat, status, in_slices=slices))),

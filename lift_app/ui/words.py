@@ -77,7 +77,6 @@ TOKENS = "tokens"
 ABOUT = "about {number}"
 FOUND = "What I found in the file"
 FORMAT = "Format"
-LANGUAGE = "Language"
 ENCODING = "Encoding"
 WITHOUT_TEXT = "Pages without text"
 WITHOUT_TEXT_NONE = "none"
@@ -86,37 +85,6 @@ WORTH_KNOWING = "Worth knowing"
 READ_IN = "Read in"
 CHAPTERS = "Contents"
 BY = "by {author}"
-LANGUAGES = {
-    "ar": "Arabic",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "fa": "Persian",
-    "fi": "Finnish",
-    "fr": "French",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hu": "Hungarian",
-    "id": "Indonesian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "no": "Norwegian",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sv": "Swedish",
-    "th": "Thai",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-}
 FORMATS = {
     "pdf": "PDF",
     "epub": "EPUB",
@@ -131,6 +99,7 @@ HOW_THOROUGH = "How thoroughly should it be learned?"
 LEARN = "Learn this book"
 LEARN_AGAIN = "Learn again, another way"
 RECIPE_TAKES = "{name}, about {time}"
+RECIPE_SUGGESTED = "{name} (suggested)"
 MEMORY = "Needs about {size} of memory."
 ASK_MEANWHILE = "You can also just ask now; passages are looked up for each question."
 ON_THE_SHELF = "This book was already learned that way. Nothing to do."
@@ -191,6 +160,8 @@ STRIP = "The book as a ribbon"
 STRIP_LABEL = "How well the book is known: {known} of {total} segments have been read"
 STRIP_UNKNOWN = "not learned yet"
 STRIP_STRONGER = "stronger = better known"
+STRIP_GUARDED = "; used at strength {strength:g} at most, so that nothing else is read worse"
+STRIP_LEFT_OUT = "; left out of answers, because other things would be read worse"
 CELL_UNKNOWN = "not learned"
 CELL_KNOWN = "known {percent} % (loss {loss})"
 PAGE_SHORT = "p. {first}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lift_app.cards import suggested_recipe
 from lift_app.errors import Busy, CallerError
 from lift_app.library.usage import bytes_of, bytes_of_all
 from lift_app.lifting.estimate import estimate
@@ -70,11 +71,12 @@ class Visitor(Reader):
     ) -> dict[str, Any]:
         """As `Reader.start_tune`, within the visitor's limits."""
         row = self.library.books.find(book)
+        recipe = recipe or suggested_recipe(self.library, self.settings, row)
         self._house.count_lift(self.library.owner)
         self._check_length(row.tokens, recipe, values)
         self._check_room()
         with self._house.queueing:
-            self._check_queue(row.id, recipe or self.settings.recipe)
+            self._check_queue(row.id, recipe)
             return super().start_tune(
                 row.id, recipe=recipe, model=model, start=start, values=values
             )
@@ -156,13 +158,11 @@ class Visitor(Reader):
                 "you can already ask, with passages looked up."
             )
 
-    def _check_length(
-        self, tokens: int, recipe: str | None, values: Mapping[str, Any] | None
-    ) -> None:
+    def _check_length(self, tokens: int, recipe: str, values: Mapping[str, Any] | None) -> None:
         folder = find_local(self.settings.model, self.settings)
         if folder is None:
             return  # told by `start_tune` itself
-        plan = resolve_recipe(recipe or self.settings.recipe, window=folder.window, values=values)
+        plan = resolve_recipe(recipe, window=folder.window, values=values)
         found = estimate(
             self.library.calibration,
             weights_sha256=folder.weights_sha256,

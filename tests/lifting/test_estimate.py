@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from lift_app import cards
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
@@ -208,3 +209,21 @@ def test_the_estimate_after_a_lift_is_what_it_took(tiny_settings: Settings, stor
 def reader_choice(reader: Reader) -> Choice:
     state = reader.model_state()
     return Choice(state["device"], state["precision"], None, "")
+
+
+@pytest.mark.parametrize(
+    ("setting", "minutes", "taken"),
+    [
+        ("standard", {"deep": 50.0, "standard": 30.0, "quick": 10.0}, "standard"),
+        ("standard", {"deep": 300.0, "standard": 200.0, "quick": 50.0}, "quick"),
+        ("deep", {"deep": 90.0, "standard": 55.0, "quick": 20.0}, "standard"),
+        ("standard", {"deep": 900.0, "standard": 500.0, "quick": 200.0}, "quick"),
+        ("quick", {"deep": 900.0, "standard": 500.0, "quick": 200.0}, "quick"),
+        ("paper", {"deep": 70.0, "standard": 50.0, "quick": 20.0, "paper": 100.0}, "standard"),
+    ],
+)
+def test_a_long_book_gets_a_quicker_recipe_when_none_is_named(
+    settings: Settings, setting: str, minutes: dict[str, float], taken: str
+) -> None:
+    found = {name: Estimate(of, "a test", 1.0) for name, of in minutes.items()}
+    assert cards._suggested(found, replace(settings, recipe=setting)) == taken

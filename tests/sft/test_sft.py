@@ -12,6 +12,7 @@ import torch
 from tiny_model import BARE
 
 from lift_app.errors import CallerError, LiftError
+from lift_app.lifting.recipe import Recipe
 from lift_app.models.adapter_file import read_adapter, write_adapter
 from lift_app.models.base_model import BaseModel
 from lift_app.models.device import Choice
@@ -244,6 +245,21 @@ def test_a_reader_trains_a_start_and_lifts_on_it(
         assert reader.ask(book, "How many?", arm="LIFT_only")["adapter"] == bare["adapter"]
         with pytest.raises(CallerError, match="no start 'yours'"):
             reader.start_tune(book, start="yours")
+
+
+def test_a_start_is_trained_though_a_lift_waits(
+    tiny_settings: Settings, corpus: Path, story: Path
+) -> None:
+    values = {**RECIPE.to_json(), "lessons": "2"}
+    with Reader(tiny_settings) as reader:
+        book = reader.add(story)["id"]
+        row = reader.library.books.find(book)
+        reader.library.jobs.create(row.id, "k" * 64, tiny_settings.model, Recipe().to_json())
+        *_, last = reader.train_start(corpus, name="mine", values=values)
+        assert last["stage"] == "done"
+        assert reader.status(book)["state"] == "queued"
+        [chosen] = [one for one in reader.models() if one["chosen"]]
+        assert chosen["starts"] == ["mine"]
 
 
 def test_documents_without_lessons_are_named(tiny_settings: Settings, tmp_path: Path) -> None:

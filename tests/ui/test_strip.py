@@ -107,3 +107,13 @@ def test_a_book_without_cells_has_no_strip() -> None:
 @given(st.floats(0, 20), st.floats(0, 20))
 def test_knownness_is_a_share(loss: float, worst: float) -> None:
     assert 0.0 <= knownness(loss, worst) <= 1.0
+
+
+def test_the_strip_says_what_the_guard_lets_answers_use() -> None:
+    plain, used, not_used = (
+        strip_html(BOOK, ribbon([1.0] * 4, strength=strength), 1, None)
+        for strength in (None, 0.3, 0.0)
+    )
+    assert words.STRIP_GUARDED.format(strength=0.3) in used
+    assert words.STRIP_LEFT_OUT in not_used
+    assert "strength" not in plain
