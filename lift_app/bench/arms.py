@@ -49,9 +49,6 @@ class Arm:
     """Whether the base stands on the start."""
 
 
-TASKS: dict[str, Any] = {"task_weight": 1.0, "asks": True}
-"""What a recipe without auxiliary tasks is given in the arms that have them."""
-
 _PLAIN = (
     Arm("ICL", "ICL"),
     Arm("LIFT_only", "LIFT_only"),

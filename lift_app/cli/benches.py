@@ -22,6 +22,7 @@ from lift_app.cli.timings import (
     speed_command,
     waits_command,
 )
+from lift_app.lifting.recipe import WITH_TASKS
 from lift_app.reader import Reader
 
 
@@ -103,7 +104,9 @@ def sample_command(
     metavar="FIELD=VALUE",
     help="A number of the recipe in the arms with auxiliary tasks (AT); may be repeated.",
 )
-@click.option("--documents", default=10, show_default=True, help="Most documents of FILE.")
+@click.option(
+    "--documents", default=10, show_default=True, help="Most documents of FILE, the shortest."
+)
 @click.option("--questions", default=20, show_default=True, help="Most questions a document.")
 @click.option("--least-words", default=1900, show_default=True, help="Shorter ones are left out.")
 @click.option("--context", default=512, show_default=True, help="Tokens of head and tail.")
@@ -142,7 +145,8 @@ def arms_command(
         if file is None:
             found = sample_documents(reader.sample_book().parent)
         else:
-            found = read_documents(file, least_words=least_words)[:documents]
+            found = read_documents(file, least_words=least_words)
+            found = sorted(found, key=lambda d: len(d.text.split()))[:documents]
         result = arms.run(
             reader,
             [some_questions(document, questions, seed=0) for document in found],
@@ -150,7 +154,7 @@ def arms_command(
                 chosen,
                 recipe or reader.settings.recipe,
                 changed_values(changes),
-                arms.TASKS | changed_values(task_changes),
+                {**WITH_TASKS, **changed_values(task_changes)},
                 strength,
                 write,
             ),

@@ -21,6 +21,7 @@ from lift_app.cli.output import (
 )
 from lift_app.cli.questions import chat_loop
 from lift_app.errors import CallerError
+from lift_app.lifting.recipe import WITH_TASKS
 from lift_app.reader import Reader
 
 
@@ -41,10 +42,16 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+tasks_option = click.option(
+    "--tasks", is_flag=True, help="Also practise on questions about the book (AT); takes longer."
+)
+
+
 @click.command("tune")
 @click.argument("book", required=False)
 @click.option("--all", "every", is_flag=True, help="Every book of the shelf instead of BOOK.")
 @click.option("--ray", "address", help="With --all: on this Ray cluster; `local` starts one here.")
+@tasks_option
 @recipe_options
 @json_option
 @reports_errors
@@ -52,6 +59,7 @@ def tune_command(
     book: str | None,
     every: bool,
     address: str | None,
+    tasks: bool,
     changes: tuple[str, ...],
     as_json: bool,
     **lift: Any,
@@ -63,31 +71,35 @@ def tune_command(
     if every == (book is not None) or (address is not None and not every):
         raise CallerError("Name one BOOK, or say --all; --ray ADDRESS goes with --all.")
     close_on_sigterm()
+    values = lift_values(changes, tasks=tasks)
     with Reader() as reader:
         if book is not None:
-            _tune(reader, book, changes=changes, as_json=as_json, **lift)
+            _tune(reader, book, values=values, as_json=as_json, **lift)
             return
         from lift_app.cli.many import tune_all
 
-        values = changed_values(changes)
         tune_all(reader, address=address, as_json=as_json, values=values, **lift)
 
 
 @click.command("read")
 @click.argument("file", type=click.Path())
+@tasks_option
 @recipe_options
 @json_option
 @reports_errors
-def read_command(file: str, as_json: bool, **lift: Any) -> None:
+def read_command(
+    file: str, tasks: bool, changes: tuple[str, ...], as_json: bool, **lift: Any
+) -> None:
     """Add FILE, learn it, then chat about it (at a terminal)."""
     close_on_sigterm()
+    values = lift_values(changes, tasks=tasks)
     with Reader() as reader:
         book = reader.add(file)
         if as_json:
             print_json({"stage": "reading", **book})
         else:
             note(f"{book['title']}: {book['pages']:,} pages, {book['words']:,} words.")
-        _tune(reader, book["id"], as_json=as_json, **lift)
+        _tune(reader, book["id"], values=values, as_json=as_json, **lift)
         if not as_json and sys.stdin.isatty():
             chat_loop(reader, book["id"])
 
@@ -147,10 +159,8 @@ def cancel_command(job: str, as_json: bool) -> None:
         _print_status(reader.cancel(job), as_json)
 
 
-def _tune(
-    reader: Reader, book: str, *, changes: tuple[str, ...], as_json: bool, **lift: Any
-) -> None:
-    events = reader.tune(book, values=changed_values(changes), **lift)
+def _tune(reader: Reader, book: str, *, as_json: bool, **lift: Any) -> None:
+    events = reader.tune(book, **lift)
     last: dict[str, Any] = {}
     line = StatusLine()
     for last in events:
@@ -162,6 +172,11 @@ def _tune(
     if not as_json and last.get("stage") == "done":
         on_shelf = " (it was on the shelf already)" if last.get("cached") else ""
         click.echo(f"learned: adapter {last['adapter']}{on_shelf}")
+
+
+def lift_values(changes: tuple[str, ...], *, tasks: bool) -> dict[str, Any]:
+    """The fields of a recipe that the options of a lift change."""
+    return {**(WITH_TASKS if tasks else {}), **changed_values(changes)}
 
 
 def changed_values(changes: tuple[str, ...]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from lift_app.cli.output import (
     reports_errors,
 )
 from lift_app.errors import CallerError
-from lift_app.lifting.recipe import resolve_recipe
+from lift_app.lifting.recipe import WITH_TASKS, resolve_recipe
 from lift_app.reader import Reader
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run_command(
     A closed-book arm is always among them. Answers are kept as they come: the same command goes on
     after an interruption, and repeats nothing.
     """
-    from lift_app.bench.arms import TASKS, Plan
+    from lift_app.bench.arms import Plan
     from lift_app.bench.runs import lineup, summary
     from lift_app.bench.runs.run import run
     from lift_app.bench.suites.suite import load, shortest
@@ -102,7 +102,7 @@ def run_command(
         some = tuple(name.strip() for name in (tasks or "").split(",") if name.strip())
         documents = shortest(found, limit=limit, questions=questions or None, tasks=some)
         values = changed_values(changes)
-        plan = Plan(chosen, recipe or reader.settings.recipe, values, TASKS)
+        plan = Plan(chosen, recipe or reader.settings.recipe, values, WITH_TASKS)
         result = run(
             reader, documents, plan, suite=suite, progress=line.show, judge=_judge(judge, reader)
         )

@@ -247,6 +247,9 @@ def _book(parts: Parts, reader: Reader) -> None:
             show_label=False,
             elem_id="recipe",
         )
+        parts["tasks"] = gr.Checkbox(
+            value=False, label=words.TASKS, info=words.TASKS_NOTE, elem_id="tasks"
+        )
         parts["learn_button"] = gr.Button(words.LEARN, variant="primary", elem_id="learn-button")
         parts["estimate"] = _html("", elem_id="estimate")
     parts["lift"] = _html("", elem_id="lift")
@@ -347,7 +350,9 @@ def _wire(
     # Where a GPU is lent in slices, the visitor who learns is the one who pays for it.
     slices = door.host.in_slices
     learn, resume = (Learning.learn, Learning.resume) if slices else (Room.learn, Room.resume)
-    parts["learn_button"].click(door.enter(learn), [seat, parts["recipe"]], shown, **INTERNAL)
+    parts["learn_button"].click(
+        door.enter(learn), [seat, parts["recipe"], parts["tasks"]], shown, **INTERNAL
+    )
     parts["resume"].click(door.enter(resume), [seat], shown, **INTERNAL)
     for name in ("pause", "cancel"):
         parts[name].click(door.enter(getattr(Room, name)), [seat], shown, **INTERNAL)

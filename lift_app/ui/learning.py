@@ -25,9 +25,9 @@ class Learning:
     """Acts in the place of the room's own."""
 
     @staticmethod
-    def learn(room: Room, seat: Seat, recipe: str | None) -> Iterator[Updates]:
+    def learn(room: Room, seat: Seat, recipe: str | None, tasks: bool = False) -> Iterator[Updates]:
         """Learn the open book, while somebody listens."""
-        yield room.learn(seat, recipe)
+        yield room.learn(seat, recipe, tasks)
         yield from _go_on(room, seat)
 
     @staticmethod

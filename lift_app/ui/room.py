@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from lift_app.errors import NotFound
+from lift_app.lifting.recipe import WITH_TASKS
 from lift_app.ui import chat, words
 from lift_app.ui.lift_view import ACTIVE
 from lift_app.ui.replay import Replay
@@ -288,11 +289,19 @@ class Room:
     # Learning
 
     @calm
-    def learn(self, seat: Seat, recipe: str | None) -> Updates:
-        """Start learning the open book. The engine does it; this returns at once."""
+    def learn(self, seat: Seat, recipe: str | None, tasks: bool = False) -> Updates:
+        """Start learning the open book. The engine does it; this returns at once.
+
+        Args:
+            seat: whose book it is.
+            recipe: name of the recipe.
+            tasks: whether auxiliary tasks are learned, too.
+        """
         if seat.book is None:
             raise NotFound(words.NO_BOOK)
-        started = self.reader.start_tune(seat.book, recipe=recipe)
+        started = self.reader.start_tune(
+            seat.book, recipe=recipe, values=WITH_TASKS if tasks else None
+        )
         if started.get("cached"):
             gr.Info(escape(words.ON_THE_SHELF), title=words.LEARNED)
         return self.draw(seat)

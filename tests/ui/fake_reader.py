@@ -49,6 +49,7 @@ class FakeReader:
         self.settings = Settings(home=home)
         home.mkdir(parents=True, exist_ok=True)
         self.seconds_a_lift, self.pace = seconds_a_lift, pace
+        self.suggested, self.values = "standard", None
         self.lock = threading.RLock()
         self.shelf: dict[str, dict[str, Any]] = {}
         self.jobs_by_book: dict[str, dict[str, Any]] = {}
@@ -154,9 +155,15 @@ class FakeReader:
     # Lifts
 
     def start_tune(
-        self, book: str, *, recipe: str | None = None, model: str | None = None
+        self,
+        book: str,
+        *,
+        recipe: str | None = None,
+        model: str | None = None,
+        values: Any = None,
     ) -> dict[str, Any]:
         with self.lock:
+            self.values = values
             ident = self._find(book)
             if recipe not in (None, "quick", "standard", "deep"):
                 raise CallerError(f"There is no recipe {recipe!r}. See: lift recipes.")
@@ -402,6 +409,7 @@ class FakeReader:
             "seconds": 0.1,
             "estimated_minutes": self.seconds_a_lift / 60,
             "minutes_by_recipe": {"quick": self.seconds_a_lift / 120, "standard": 2.0},
+            "suggested_recipe": self.suggested,
             "memory_gb": 1.9,
             "estimate_reason": "261 tokens/s measured on this CPU.",
         }

@@ -14,6 +14,7 @@ from fake_reader import FakeReader
 from sitting import Named, add, address, click, talk
 from test_replay import recorded
 
+from lift_app.lifting.recipe import WITH_TASKS
 from lift_app.ui import words
 from lift_app.ui.room import FORGOTTEN_TICKS, Room
 from lift_app.ui.seat import Mark, Seat
@@ -68,6 +69,24 @@ def test_a_tick_sends_nothing_of_a_window_that_is_arriving(
     ticking.join()
     assert seat.book == book
     assert all(update == {"__type__": "update"} for update in ticked[0])
+
+
+def test_the_suggested_recipe_is_chosen_once_and_tasks_are_added_when_wanted(
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+) -> None:
+    fake.suggested = "quick"
+    seat.shown.clear()
+    [*_, added] = room.add_sample(seat)
+    recipe = dict(zip(PARTS, added[: len(PARTS)], strict=True))["recipe"]
+    assert recipe["value"] == "quick"
+    assert words.RECIPE_SUGGESTED.format(name=words.RECIPES["quick"]) in recipe["choices"][0][0]
+    seat.shown.pop("recipe")
+    assert "value" not in drawn(room.draw(seat))["recipe"]  # the reader may have chosen another
+    room.learn(seat, "quick", True)
+    assert fake.values == WITH_TASKS
+    room.cancel(seat)
+    room.learn(seat, "quick")
+    assert fake.values is None
 
 
 def test_a_tick_during_a_lift_sends_progress_only(
