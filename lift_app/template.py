@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 TEMPLATE_VERSION = 3
-"""Part of an adapter's key. Raise it with every change of what a model reads."""
+"""Part of an adapter's key. Raise it with every change of what a model reads: the prompts here, and
+what lifts of every book read beside it (`lifting/general.json`, `lifting/probe.json`)."""
 
 Message = dict[str, str]
 """`role` (`system`, `user`, `assistant`) and `content`."""

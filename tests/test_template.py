@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from lift_app.template import (
     LONGEST_TITLE,
     MARKS,
     QUESTION,
+    TEMPLATE_VERSION,
     WRITE_QUESTION,
     as_data,
     ask,
@@ -197,3 +200,14 @@ def test_long_texts_take_no_longer_than_their_length() -> None:
 
     seconds(1000)
     assert seconds(400_000) < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("general.json", "1677b2a11b4d1b92"), ("probe.json", "e850912b8ae45fdd")],
+)
+def test_what_lifts_read_beside_a_book_is_part_of_their_key(name: str, known: str) -> None:
+    """Raise TEMPLATE_VERSION where one of these is changed, and record the demo anew."""
+    file = resources.files("lift_app.lifting").joinpath(name)
+    assert hashlib.sha256(file.read_bytes()).hexdigest().startswith(known)
+    assert TEMPLATE_VERSION == 3
