@@ -198,7 +198,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     ),
     "deep": (
         Recipe(name="deep", epochs=2, general_weight=1.0, guard=True),
-        "Reads everything twice, with overlap: remembers most, in twice the standard time.",
+        "Reads everything twice, with overlap, in twice the standard time.",
     ),
     "paper": (
         Recipe(

@@ -73,12 +73,13 @@ def recipe_choices(recipes: list[dict[str, Any]], report: dict[str, Any]) -> lis
         if name not in words.RECIPES:
             continue
         head = words.RECIPES[name]
-        if name == report.get("suggested_recipe"):
-            head = words.RECIPE_SUGGESTED.format(name=head)
         if name in minutes:
             time = words.duration(60 * float(minutes[name]))
             head = words.RECIPE_TAKES.format(name=head, time=time)
-        choices.append((f"{head}\n{recipe.get('reason') or ''}".strip(), name))
+        does = str(recipe.get("reason") or "")
+        if name == report.get("suggested_recipe"):
+            does = words.RECIPE_SUGGESTED.format(does=does)
+        choices.append((f"{head}\n{does}".strip(), name))
     return choices
 
 
