@@ -67,6 +67,31 @@ def test_every_arm_is_scored_on_the_same_questions(tiny_settings: Settings, suit
     assert "| LIFT+ICL − ICL |" in arms.table(result)
 
 
+def test_the_wrong_books_adapter_is_as_strong_as_the_right_one(
+    tiny_settings: Settings, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a guard that silences it would let the right one win against nothing."""
+    own: dict[str, float] = {}
+    used: dict[str, list[tuple[str, float]]] = {}
+
+    def strength_of(reader: Reader, key: str, **_: Any) -> float:
+        return own.setdefault(key, 0.1 * (1 + len(own)))
+
+    def score(reader: Reader, book: str, document: Any, arm: Any, key: Any, *rest: Any) -> Any:
+        used.setdefault(arm.name, []).append((key, rest[0]))
+        return [{"nll": 1.0, "f1": None, "seconds": 0.0}] * len(document.questions)
+
+    monkeypatch.setattr(arms, "strength_of", strength_of)
+    monkeypatch.setattr(arms, "_score", score)
+    both = plan("LIFT+ICL", "LIFT+ICL (wrong book)", write=False)
+    with Reader(tiny_settings) as reader:
+        arms.measure(reader, read_documents(suite), both, progress=lambda _: None)
+    right, wrong = used["LIFT+ICL"], used["LIFT+ICL (wrong book)"]
+    assert [strength for _, strength in right] == [strength for _, strength in wrong]
+    assert [key for key, _ in wrong] == [key for key, _ in right][::-1]
+    assert right[0][1] != right[1][1]
+
+
 def test_an_arm_that_does_not_exist_is_named() -> None:
     with pytest.raises(CallerError, match="no arm 'LIFT'"):
         arms.find_arms("ICL,LIFT")
