@@ -69,6 +69,7 @@ def run(
     *,
     suite: str,
     strength: float | None = None,
+    passages: int = READING,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Lift the documents by every variant and measure.
@@ -80,6 +81,7 @@ def run(
         variants: at least one.
         suite: name of the questions.
         strength: of the adapters; by default what the product would use.
+        passages: that harm to reading is measured on, at most.
         progress: told what is being done.
 
     Raises:
@@ -92,7 +94,7 @@ def run(
     """
     stands = split_start(reader.settings.model)[1] is not None
     chosen = tuple(arms.ARMS[(arms.SFT if stands else "") + name] for name in ARMS)
-    prompts = [*general_prompts(), *reading_prompts(others, READING)]
+    prompts = [*general_prompts(), *reading_prompts(others, passages)]
     rows: list[dict[str, Any]] = []
     first: Mapping[str, Sequence[arms.Measured]] = {}
     for variant in variants:

@@ -186,6 +186,9 @@ def arms_command(
     type=click.Path(path_type=Path),
     help="Documents (JSON lines) for harm to reading, instead of the rest of FILE.",
 )
+@click.option(
+    "--passages", default=40, show_default=True, help="Most passages, for harm to reading."
+)
 @model_options
 @json_option
 @reports_errors
@@ -200,6 +203,7 @@ def recipe_command(
     context: int,
     strength: float | None,
     others_file: Path | None,
+    passages: int,
     model: str | None,
     start: str | None,
     as_json: bool,
@@ -231,6 +235,7 @@ def recipe_command(
             parsed,
             suite=_suite(file),
             strength=strength,
+            passages=passages,
             progress=line.show,
         )
     line.end()
