@@ -160,6 +160,8 @@ def cancel_command(job: str, as_json: bool) -> None:
 
 
 def _tune(reader: Reader, book: str, *, as_json: bool, **lift: Any) -> None:
+    if lift["recipe"] is None and not as_json:
+        _say_what_is_taken(reader, book)
     events = reader.tune(book, **lift)
     last: dict[str, Any] = {}
     line = StatusLine()
@@ -172,6 +174,18 @@ def _tune(reader: Reader, book: str, *, as_json: bool, **lift: Any) -> None:
     if not as_json and last.get("stage") == "done":
         on_shelf = " (it was on the shelf already)" if last.get("cached") else ""
         click.echo(f"learned: adapter {last['adapter']}{on_shelf}")
+
+
+def _say_what_is_taken(reader: Reader, book: str) -> None:
+    """A long book is learned by a quicker recipe than the settings name: nobody should wonder."""
+    report, named = reader.show(book)["report"], reader.settings.recipe
+    if (taken := report["suggested_recipe"]) != named:
+        minutes = report["minutes_by_recipe"]
+        note(
+            f"The recipe {named} would take about {duration(60 * minutes[named])} for this book "
+            f"here, so {taken} is taken (about {duration(60 * minutes[taken])}). "
+            f"For the other: --recipe {named}."
+        )
 
 
 def lift_values(changes: tuple[str, ...], *, tasks: bool) -> dict[str, Any]:

@@ -129,6 +129,18 @@ def test_an_arm_without_its_adapter_is_status_2(lift: Lift, story: Path) -> None
     assert (result.returncode, lines(result)[0]["error"]["code"]) == (2, "no_adapter")
 
 
+def test_a_quicker_recipe_is_taken_for_a_long_book_and_that_is_said(
+    lift: Lift, environment: dict[str, str], story: Path
+) -> None:
+    environment["LIFT_RECIPE_MINUTES"] = "0"
+    [book] = lines(lift("add", str(story), "--json"))
+    assert book["report"]["suggested_recipe"] == "quick"
+    tuned = lift("tune", book["id"], *SMALL)
+    assert "so quick is taken" in tuned.stderr and "--recipe standard" in tuned.stderr
+    [adapter] = json.loads(lift("adapters", "--json").stdout)
+    assert adapter["recipe"]["name"] == "quick"
+
+
 def test_a_wrong_setting_is_named(lift: Lift, environment: dict[str, str]) -> None:
     environment["LIFT_PORT"] = "many"
     result = lift("books")
