@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lift_app.engine.lifts import key_of
 from lift_app.engine.status import job_line
 from lift_app.library import BookRow, Job, Library
 from lift_app.lifting.estimate import Estimate, estimate
@@ -115,9 +116,27 @@ def model_elsewhere(settings: Settings, *, wanted: bool) -> dict[str, Any]:
     }
 
 
-def suggested_recipe(library: Library, settings: Settings, row: BookRow) -> str:
-    """The recipe for a lift when none is named: the setting, or a quicker one for a long book."""
-    return _suggested(_estimates(library, settings, row), settings)
+def suggested_recipe(
+    library: Library, settings: Settings, row: BookRow, values: Mapping[str, Any] | None = None
+) -> str:
+    """The recipe for a lift when none is named: the setting, or a quicker one for a long book.
+
+    A book that stands on the shelf, or is being learned, by one of them is not learned by another.
+
+    Args:
+        library: what is there, and what was measured.
+        settings: `recipe` and `recipe_minutes`, and the model.
+        row: the book.
+        values: fields of the recipe that the lift changes.
+    """
+    if settings.recipe == Settings.recipe and (folder := find_local(settings.model, settings)):
+        jobs = library.jobs.list(unfinished=True, book_id=row.id)
+        known = {*(job.key for job in jobs), *(a.key for a in library.adapters.for_book(row.id))}
+        for name in BY_LENGTH[BY_LENGTH.index(settings.recipe) :]:
+            recipe = resolve_recipe(name, window=folder.window, values=values)
+            if key_of(row, recipe, folder, settings) in known:
+                return name
+    return _suggested(_estimates(library, settings, row, values), settings)
 
 
 def _suggested(found: Mapping[str, Estimate], settings: Settings) -> str:
@@ -142,7 +161,9 @@ def _estimate(library: Library, settings: Settings, row: BookRow) -> dict[str, A
     }
 
 
-def _estimates(library: Library, settings: Settings, row: BookRow) -> dict[str, Estimate]:
+def _estimates(
+    library: Library, settings: Settings, row: BookRow, values: Mapping[str, Any] | None = None
+) -> dict[str, Estimate]:
     """What a lift would take, by recipe."""
     folder = find_local(settings.model, settings)
     entry = find_model(settings.model)
@@ -155,7 +176,7 @@ def _estimates(library: Library, settings: Settings, row: BookRow) -> dict[str, 
             weights_sha256=folder.weights_sha256 if folder else "",
             parameters=parameters,
             choice=choice,
-            recipe=resolve_recipe(name, window=window),
+            recipe=resolve_recipe(name, window=window, values=values),
             tokens=row.tokens,
         )
         for name in {*RECIPES, settings.recipe}

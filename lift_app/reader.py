@@ -197,7 +197,8 @@ class Reader(Conversations):
         model = self.reference(model, start)
         folder = self.present_model(model)
         if recipe is None:
-            recipe = cards.suggested_recipe(self.library, replace(self.settings, model=model), row)
+            settings = replace(self.settings, model=model)
+            recipe = cards.suggested_recipe(self.library, settings, row, values)
         plan = resolve_recipe(recipe, window=folder.window, values=values)
         return self._lifts.start(row, plan, model=model, folder=folder)
 
@@ -284,7 +285,7 @@ class Reader(Conversations):
         yield from self._fetch_model(base)
         from lift_app.sft.run import train_in_turns
 
-        # Lifts that wait go on when it is done: they would stand on another start.
+        # Lifts that wait are left alone: they stand on another start.
         submit = partial(self.engine(lifting=False).submit, model=base)
         yield from train_in_turns(submit, corpus, target, values or {})
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 
-_BOOK = r"(?:book|story|tale|text|document|paper|novel|article|report|chapter)"
+_BOOK = r"(?:book|story|tale|text|document|paper|novel|article|report)"
+_THE_BOOK = rf"(?:this|the) (?:whole |entire )?{_BOOK}"
 _MAINLY = r"(?:mainly |mostly |really |all )?"
+_LAST = r"(?=\W*$)"
+"""Nothing more is asked: "the paper that Anna signed" is a thing in a book."""
 _WHOLE_BOOK = re.compile(
     r"\b(?:"
-    r"summar(?:y|i[sz]e[sd]?)|recap|overview|synopsis|outline of"
-    r"|timeline|chronolog(?:y|ical(?:ly)?)"
-    r"|main (?:idea|point|theme|topic|character|argument|event|message)s?"
-    r"|themes|theme of|moral (?:of|to)"
-    r"|(?:the|its|this) plot(?! (?:of (?!(?:the|this) " + _BOOK + r")|against|to|was|had))"
-    rf"|(?:this|the) {_BOOK} (?:begin|end|start)s?"
-    rf"|what(?:'s|’s| is| was) (?:it|this|(?:this|the) {_BOOK}) {_MAINLY}about"
-    rf"|(?:it|(?:this|the) {_BOOK}) (?:is|was) {_MAINLY}about(?! to)"
-    rf"|(?:happen(?:s|ed)?|going on) in (?:this|the) {_BOOK}"
-    rf"|(?:tell me about|describe|explain) (?:this|the) (?:whole )?{_BOOK}"
-    r"|(?:order|sequence|course) of (?:the )?events|events (?:in|by) (?:their )?order"
-    rf"|(?:title|author) of (?:this|the) {_BOOK}"
-    rf"|who wrote (?:this|the {_BOOK})"
+    r"summar(?:y|i[sz]e[sd]?)|recap|overview|synopsis|timeline|chronolog(?:y|ical(?:ly)?)"
+    r"|main (?:idea|point|theme|topic|character|argument|event|message|plot)s?"
+    rf"|themes|(?:theme|outline|moral|plot) of {_THE_BOOK}|moral of it"
+    rf"|(?:the|its|this|overall|whole) plot(?:{_LAST}| to me)|(?:book|story|tale|novel)['’]s plot"
+    rf"|summari[sz]e the plot|{_THE_BOOK} (?:begin|end|start)s?"
+    rf"|what(?:'s|’s| is| was) (?:it|this|{_THE_BOOK}) {_MAINLY}about(?! to)"
+    rf"|{_THE_BOOK} (?:is|was) {_MAINLY}about(?! to)"
+    rf"|(?:happen(?:s|ed)?|going on) in {_THE_BOOK}{_LAST}"
+    rf"|(?:tell me about|describe|explain) {_THE_BOOK}{_LAST}"
+    rf"|(?:order|sequence|course) of (?:the )?events(?:{_LAST}| in {_THE_BOOK})"
+    r"|events (?:in|by) (?:their )?order"
+    rf"|(?:title|author) of {_THE_BOOK}"
+    rf"|who wrote (?:this|{_THE_BOOK}){_LAST}"
     r")(?!\w)",
     re.IGNORECASE,
 )

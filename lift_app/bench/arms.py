@@ -23,6 +23,8 @@ from lift_app.bench.metrics.token_f1 import best_f1
 from lift_app.bench.runs.kept import Kept, digest
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
+from lift_app.models.device import choose_device
+from lift_app.models.identity import ModelFolder
 from lift_app.models.provision import require_local
 from lift_app.models.starts import NONE
 from lift_app.reader import Reader
@@ -213,6 +215,12 @@ def summary(
     }
 
 
+def computed_in(reader: Reader, folder: ModelFolder) -> list[str]:
+    """Device and precision that scores come from; what is set may be `auto`."""
+    choice = choose_device(reader.settings, folder.parameters)
+    return [choice.device, choice.label]
+
+
 def add_document(reader: Reader, document: BenchDocument) -> str:
     """Put a document on the bench's shelf and return its id."""
     folder = reader.settings.home / "documents"
@@ -281,7 +289,7 @@ def _score(
             [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
             [key, row.text_sha256, TEMPLATE_VERSION, plan.write],
             [reader.settings.context_tokens, reader.settings.evidence_tokens],
-            [reader.settings.device, reader.settings.precision],
+            computed_in(reader, folder),
             [asdict(question) for question in questions],
             [[asked.told, *asked.answers] for asked in document.questions],
         ]

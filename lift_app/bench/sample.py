@@ -75,7 +75,8 @@ def run(
         progress: told what is being done.
         data: folder of the sample book, its questions and the control.
         part: `questions`, which are for reporting, or `development`, which are for choosing.
-        strength: of the adapter, in every arm that has one; the settings by default.
+        strength: of the adapter, in every arm that has one; by default what answers use: the
+            setting, held down by the guard of the sample book's adapter.
         citations: also answer every question, which takes longer than scoring.
 
     Returns:

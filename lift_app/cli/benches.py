@@ -154,7 +154,7 @@ def arms_command(
                 chosen,
                 recipe or reader.settings.recipe,
                 changed_values(changes),
-                {**WITH_TASKS, **changed_values(task_changes)},
+                {**WITH_TASKS, **changed_values(changes), **changed_values(task_changes)},
                 strength,
                 write,
             ),
@@ -223,7 +223,8 @@ def recipe_command(
     long = [d for d in found if len(d.text.split()) >= least_words]
     lifted = long[skip : skip + documents]
     if others_file:
-        others = read_documents(others_file)
+        asked = {document.id for document in lifted}
+        others = [d for d in read_documents(others_file) if d.id not in asked]
     else:
         # Short ones are never lifted, so no recipe was chosen by what is asked about them.
         others = found[: len(found) - len(long)] or [d for d in long if d not in lifted]

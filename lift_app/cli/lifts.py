@@ -50,7 +50,11 @@ tasks_option = click.option(
 @click.command("tune")
 @click.argument("book", required=False)
 @click.option("--all", "every", is_flag=True, help="Every book of the shelf instead of BOOK.")
-@click.option("--ray", "address", help="With --all: on this Ray cluster; `local` starts one here.")
+@click.option(
+    "--ray",
+    "address",
+    help="With --all: on this Ray cluster (`local` starts one here), all by one recipe.",
+)
 @tasks_option
 @recipe_options
 @json_option

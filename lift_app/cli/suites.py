@@ -102,7 +102,7 @@ def run_command(
         some = tuple(name.strip() for name in (tasks or "").split(",") if name.strip())
         documents = shortest(found, limit=limit, questions=questions or None, tasks=some)
         values = changed_values(changes)
-        plan = Plan(chosen, recipe or reader.settings.recipe, values, WITH_TASKS)
+        plan = Plan(chosen, recipe or reader.settings.recipe, values, {**WITH_TASKS, **values})
         result = run(
             reader, documents, plan, suite=suite, progress=line.show, judge=_judge(judge, reader)
         )

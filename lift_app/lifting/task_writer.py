@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Sequence
-from difflib import SequenceMatcher
+from itertools import takewhile
 
 import torch
 
@@ -26,9 +26,11 @@ OPENINGS = ("Who", "What", "Where", "Why", "How", "When")
 """What the questions to an extract begin with: so they differ, and each kind is asked."""
 LEAST_GAIN = 0.5
 """By how much the extract must lower the NLL of an answer, in nats a token."""
-LEAST_HELD = 0.7
-"""Share of the words of an answer that must stand in the extract in one piece: the rest is what an
-answer begins with, like "Because he"."""
+_OPENER = re.compile(
+    r"an?|and|as|at|because|by|for|from|he|her|his|in|is|its?|of|on|or|she|so|that|the|their|they|to"
+    r"|was|were|with"
+)
+"""A word that an answer may begin with without saying anything by it."""
 SHORT_WORDS = 3
 """Letters up to which a word says nothing by itself, in a script that puts spaces between words."""
 LONGEST = 64
@@ -146,8 +148,15 @@ def held(answer: str, extract: str) -> bool:
     said, there = _words(answer), _words(extract)
     if not any(len(word) > SHORT_WORDS or not word.isascii() or word.isdigit() for word in said):
         return False
-    match = SequenceMatcher(None, said, there, autojunk=False).find_longest_match()
-    return match.size >= LEAST_HELD * len(said)
+    ends = [place for place, word in enumerate(there) if word == said[-1]]
+    size = max((_shared_end(said, there[: end + 1]) for end in ends), default=0)
+    return size > 0 and all(_OPENER.fullmatch(word) for word in said[: len(said) - size])
+
+
+def _shared_end(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words two texts have in common at their ends."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _words(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,13 @@ def folder_of(name: str, settings: Settings) -> Path:
 
 
 def starts(settings: Settings) -> list[Start]:
-    """All starts; a reader's own hides a shipped one of the same name."""
+    """All starts that can be read; a reader's own hides a shipped one of the same name."""
     found: dict[str, Start] = {}
     for root in (SHIPPED, settings.starts):
         for card in sorted(root.glob(f"*/{CARD}")):
             if not card.parent.name.startswith("."):
-                found[card.parent.name] = _read(card)
+                with suppress(LiftError):  # whoever names it is told
+                    found[card.parent.name] = _read(card)
     return list(found.values())
 
 

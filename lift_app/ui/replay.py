@@ -67,7 +67,7 @@ class Replay:
             if event["seconds"] <= self._at():
                 known |= {int(i): loss for i, loss in (event.get("segments") or {}).items()}
         cells = [{**cell, "loss": known.get(index)} for index, cell in enumerate(ribbon["cells"])]
-        return {**ribbon, "cells": cells, "learned": False}
+        return {**ribbon, "cells": cells, "learned": False, "strength": None}
 
     def _at(self) -> float:
         """Seconds of the lift that the replay has come to."""

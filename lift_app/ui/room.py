@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PLACES = {"turn": "page", "cite": "page", "show": "page", "goto": "page", "book": "book"} | {
+    "chat": "chat",
+    "new": "chat",
+    "find": "find",
+}
+"""Acts by what they choose: of those that choose the same, the last click counts."""
 READING = ("cite", "find", "goto", "saw", "show", "turn", "view")
 """Acts that change nothing but the page and what is marked on it."""
 
@@ -132,9 +138,7 @@ class Room:
 
     def _act(self, seat: Seat, data: dict[str, Any]) -> Updates:
         kind = data.get("act")
-        order = int(data.get("order") or 0)
-        overtaken, seat.order = order < seat.order, max(order, seat.order)
-        if overtaken and kind == "turn":
+        if _overtaken(seat, str(kind), int(data.get("order") or 0)):
             return [gr.skip() for _ in PARTS]
         if kind in READING and seat.book:
             turned = kind == "turn" and data.get("shown") is True
@@ -331,3 +335,13 @@ class Room:
 def _notice(text: str, *, trouble: bool = False) -> str:
     role, css = ("alert", "trouble") if trouble else ("status", "quiet")
     return f'<p class="{css}" role="{role}">{escape(text)}</p>'
+
+
+def _overtaken(seat: Seat, kind: str, order: int) -> bool:
+    """Whether a later act of the same sort has come before this one."""
+    sort = PLACES.get(kind)
+    if sort is None or not order:
+        return False
+    last = seat.orders.get(sort, 0)
+    seat.orders[sort] = max(order, last)
+    return order < last

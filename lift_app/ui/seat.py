@@ -77,7 +77,7 @@ class Seat:
         compared: the question of the comparison that is shown, and its columns.
         starters: first questions of the open book; None while they are being found.
         details: `Reader.show` of the open book: what does not change while it is open.
-        order: of the last act; one that comes after a later one is out of date.
+        orders: of the last act of each sort; one that comes after a later one is out of date.
         shown: signature of what was last sent for each part, so that a tick sends only changes.
         receipts: which draws the browser has had.
         begun: what the state of a part that a reader can change was last set for.
@@ -109,7 +109,7 @@ class Seat:
         self.compared: tuple[str, list[Column]] | None = None
         self.starters: list[str] | None = None
         self.details: dict[str, Any] = {}
-        self.order = 0
+        self.orders: dict[str, int] = {}
         self.shown: dict[str, Any] = {}
         self.begun: dict[str, Any] = {}
         self.receipts = Receipts()

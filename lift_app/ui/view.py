@@ -42,6 +42,7 @@ PARTS = (
     "about",
     "learn",
     "recipe",
+    "tasks",
     "estimate",
     "learn_button",
     "lift",
@@ -138,11 +139,13 @@ class View:
         suggested = report.get("suggested_recipe")
         if seat.begins("recipe", seat.book) and suggested in [name for _, name in choices]:
             recipe["value"] = suggested
+        tasks = gr.update(value=False) if seat.begins("tasks", seat.book) else gr.update()
         button = gr.update(value=label, variant="secondary" if again else "primary")
         return {
             "about": seat.news("about", *_same(about)),
             "learn": seat.news("learn", (seat.book, offer, again), learn),
-            "recipe": seat.news("recipe", choices, recipe),
+            "recipe": seat.news("recipe", (seat.book, choices), recipe),
+            "tasks": seat.news("tasks", seat.book, tasks),
             "estimate": seat.news("estimate", *_same(estimate)),
             "learn_button": seat.news("learn_button", again, button),
             "lift": seat.news("lift", *_same(_lift(seat, status, in_slices=slices))),

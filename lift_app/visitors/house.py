@@ -47,6 +47,7 @@ def within_limits(settings: Settings) -> Settings:
         max_file_mb=min(settings.max_file_mb, settings.visitor_mb),
         read_seconds=min(settings.read_seconds, READ_SECONDS),
         read_memory_mb=min(settings.read_memory_mb, READ_MEMORY_MB),
+        recipe_minutes=min(settings.recipe_minutes, settings.visitor_minutes),
     )
 
 

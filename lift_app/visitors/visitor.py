@@ -71,7 +71,7 @@ class Visitor(Reader):
     ) -> dict[str, Any]:
         """As `Reader.start_tune`, within the visitor's limits."""
         row = self.library.books.find(book)
-        recipe = recipe or suggested_recipe(self.library, self.settings, row)
+        recipe = recipe or suggested_recipe(self.library, self.settings, row, values)
         self._house.count_lift(self.library.owner)
         self._check_length(row.tokens, recipe, values)
         self._check_room()

@@ -105,6 +105,13 @@ def test_a_question_about_the_whole_book_is_answered_without_citation(ask: Ask) 
         "How does the story end?",
         "Tell me what this book is mainly about.",
         "Give me a summary of chapter 3",
+        "What is the story's plot?",
+        "What's the main plot?",
+        "What is the overall plot?",
+        "Explain the plot to me",
+        "What is the plot of the story?",
+        "Give me the sequence of events in the story.",
+        "Who wrote this?",
     ],
 )
 def test_questions_about_the_whole(question: str) -> None:
@@ -125,6 +132,17 @@ def test_questions_about_the_whole(question: str) -> None:
         "Who told a story about a fox?",
         "What did the letter end with?",
         "Describe the old bridge.",
+        "What happened when it was about midnight?",
+        "Who said that it was about time to leave?",
+        "Who wrote the report that convicted Dreyfus?",
+        "Describe the paper the walls were covered with.",
+        "Tell me about the paper that Anna signed.",
+        "Explain the text on the gravestone",
+        "What was seen in the outline of the hill?",
+        "What was the sequence of events on the night of the fire?",
+        "What was the theme of the party?",
+        "What happened in the chapter house?",
+        "What was the plot against the king?",
     ],
 )
 def test_questions_about_a_part(question: str) -> None:

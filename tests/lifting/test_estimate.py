@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_model import BARE
 
 from lift_app import cards
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
 from lift_app.lifting.looks import tokens_expected
-from lift_app.lifting.recipe import RECIPES, Recipe
+from lift_app.lifting.recipe import RECIPES, WITH_TASKS, Recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.base_model import BaseModel
@@ -227,3 +229,31 @@ def test_a_long_book_gets_a_quicker_recipe_when_none_is_named(
 ) -> None:
     found = {name: Estimate(of, "a test", 1.0) for name, of in minutes.items()}
     assert cards._suggested(found, replace(settings, recipe=setting)) == taken
+
+
+def test_what_is_learned_or_under_way_is_not_learned_by_another_recipe(
+    tiny_settings: Settings, story: Path
+) -> None:
+    slow = replace(tiny_settings, recipe_minutes=0)
+    with Reader(slow) as reader:
+        book = reader.add(story)["id"]
+        row = reader.library.books.find(book)
+        values = {**BARE, "rank": 2}
+        *_, last = reader.tune(book, values=values)
+        taken = reader.library.adapters.find(last["adapter"])
+        assert taken is not None and taken.recipe["name"] == "quick"
+        patient = replace(reader.settings, recipe_minutes=10**6)
+        suggest = partial(cards.suggested_recipe, reader.library, row=row, values=values)
+        assert suggest(settings=patient) == "quick"
+        assert suggest(settings=replace(patient, recipe="deep")) == "deep"  # a reader's own wish
+        assert cards.suggested_recipe(reader.library, patient, row) == "standard"
+
+
+def test_tasks_count_in_what_takes_too_long(tiny_settings: Settings, story: Path) -> None:
+    with Reader(tiny_settings) as reader:
+        row = reader.library.books.find(reader.add(story)["id"])
+        plain, tasks = (
+            cards._estimates(reader.library, reader.settings, row, values)["standard"].minutes
+            for values in (None, WITH_TASKS)
+        )
+    assert tasks > 2 * plain

@@ -17,6 +17,7 @@ from lift_app.lifting.auxiliary import NOTHING_BESIDE, add_gradients
 from lift_app.lifting.distillation import divergence, teach
 from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.general import general_rows
+from lift_app.lifting.packing import Packed, pack, packed_logits
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import cut_segments
 from lift_app.lifting.task_writer import TaskWriter, held
@@ -104,6 +105,9 @@ def test_a_text_without_names_or_sentences_gives_what_it_can() -> None:
         ("", False),
         ("Because the keeper Orla Venn lit seven lanterns.", True),
         ("Tobias Rook lit seven lanterns.", False),
+        ("Tobias lit seven lanterns.", False),
+        ("The harbour was blue.", False),
+        ("Because of the storm.", True),
         ("Tobias Rook told her about the storm.", False),
     ],
 )
@@ -263,3 +267,35 @@ def test_the_order_of_events_is_proved_by_both_extracts() -> None:
     [order] = [task for task in tasks if task.kind == "order"]
     assert order.extracts == (0, 3)
     assert all(task.extracts == (0,) for task in tasks if task is not order)
+
+
+def test_halves_are_open_by_turns_and_only_what_is_open_is_read_with_its_extract(
+    host: AdapterHost, writer: TaskWriter
+) -> None:
+    groups = [writer.write(number, set()) for number in range(4)]
+    marks = {
+        (task.kind, opened)
+        for group in groups
+        for task, opened in zip(group, writer.rows(group).labelled_open, strict=True)
+    }
+    assert {("next", True), ("next", False)} <= marks
+    host.reset("lift", 4, 8, seed=0)
+    rows = writer.rows(groups[0])
+    recipe = replace(RECIPE, open_book=True)
+    losses = {
+        opened: add_gradients(
+            host, "lift", replace(rows, labelled_open=(opened,) * len(rows.opened)), recipe
+        )
+        for opened in (True, False)
+    }
+    with torch.no_grad(), host.active("lift", 1.0) as model:
+        means = {
+            opened: token_mean(model, pack(part, host.base.device))
+            for opened, part in ((True, rows.opened), (False, rows.closed))
+        }
+    assert losses == pytest.approx(means, rel=1e-4)
+
+
+def token_mean(model: torch.nn.Module, packed: Packed) -> float:
+    logits = packed_logits(model, packed)
+    return float(torch.nn.functional.cross_entropy(logits, packed.targets))

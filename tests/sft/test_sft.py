@@ -294,5 +294,6 @@ def test_a_damaged_start_leaves_the_others_alone(tiny_settings: Settings, corpus
     other.mkdir(parents=True)
     (other / "start.json").write_text("{")
     assert find_start("mine", tiny_settings).name == "mine"
+    assert "broken" not in [start.name for start in starts(tiny_settings)]
     with pytest.raises(LiftError, match="damaged"):
         find_start("broken", tiny_settings)

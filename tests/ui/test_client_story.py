@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def short(story: Path) -> Path:
-    """The story without what fills it, too short for a guard: other tests wait for that."""
+    """The story without what fills it, so that it is learned soon."""
     parts = story.read_text(encoding="utf-8").split("\n\n")
     path = story.with_name("short.md")
     path.write_text("\n\n".join(p.partition(" The market")[0] for p in parts), encoding="utf-8")

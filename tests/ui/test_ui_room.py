@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 from fake_reader import FakeReader
 from sitting import Named, add, address, click, talk
+from test_receipts import add_second
 from test_replay import recorded
 
 from lift_app.lifting.recipe import WITH_TASKS
@@ -71,8 +72,19 @@ def test_a_tick_sends_nothing_of_a_window_that_is_arriving(
     assert all(update == {"__type__": "update"} for update in ticked[0])
 
 
+def test_the_last_of_two_clicks_counts_though_it_comes_first(
+    room: Room, fake: FakeReader, seat: Seat, tmp_path: Path
+) -> None:
+    first, second = add(room, seat), add_second(fake, tmp_path)
+    room.act(seat, click(act="book", book=second, order=3))
+    room.act(seat, click(act="book", book=first, order=2))
+    assert seat.book == second
+    room.act(seat, click(act="settings", order=1))
+    assert seat.preferences  # it chooses something else
+
+
 def test_the_suggested_recipe_is_chosen_once_and_tasks_are_added_when_wanted(
-    room: Room, fake: FakeReader, seat: Seat, drawn: Named
+    room: Room, fake: FakeReader, seat: Seat, drawn: Named, tmp_path: Path
 ) -> None:
     fake.suggested = "quick"
     seat.shown.clear()
@@ -86,6 +98,10 @@ def test_the_suggested_recipe_is_chosen_once_and_tasks_are_added_when_wanted(
     ]
     seat.shown.pop("recipe")
     assert "value" not in drawn(room.draw(seat))["recipe"]  # the reader may have chosen another
+    first, second = seat.book, add_second(fake, tmp_path)
+    opened = drawn(room.act(seat, click(act="book", book=second)))
+    assert opened["recipe"]["value"] == "quick" and opened["tasks"]["value"] is False
+    room.act(seat, click(act="book", book=first))
     room.learn(seat, "quick", True)
     assert fake.values == WITH_TASKS
     room.cancel(seat)

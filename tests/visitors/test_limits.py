@@ -303,3 +303,8 @@ def test_rates_are_given_back_with_time(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_limits_are_the_callers_mistake_and_the_crowd_is_not() -> None:
     assert issubclass(CallerError, LiftError) and not issubclass(Busy, CallerError)
+
+
+def test_what_is_suggested_to_a_visitor_is_within_the_limits(settings: Settings) -> None:
+    assert within_limits(replace(settings, visitor_minutes=30)).recipe_minutes == 30
+    assert within_limits(replace(settings, recipe_minutes=5)).recipe_minutes == 5

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lift_app.answering.manner import manner_of
-from lift_app.bench.arms import SFT, Arm, Plan, add_document, strength_of
+from lift_app.bench.arms import SFT, Arm, Plan, add_document, computed_in, strength_of
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.bench.judging.judge import Judge, agreement, with_verdicts
 from lift_app.bench.machine import describe_machine, describe_run
@@ -229,7 +229,7 @@ def _depends_on(reader: Reader, model: str, key: str | None, text_sha256: str) -
         [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
         [key, text_sha256, TEMPLATE_VERSION, ANSWER_TOKENS, GOLD_TOKENS],
         [reader.settings.context_tokens, reader.settings.evidence_tokens],
-        [reader.settings.device, reader.settings.precision],
+        computed_in(reader, folder),
     ]
 
 
