@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lift_app.bench import answer, sample
+from lift_app.bench import answer, arms, sample
 from lift_app.cli.bench_settings import bench_settings
 from lift_app.cli.main import main
 from lift_app.errors import CallerError
@@ -62,3 +62,22 @@ def test_the_sample_book_on_the_shelf_does_not_spare_a_lift(
     assert (model, books) == (Settings().model, 0)
     assert where != home and (where == home / "bench") == (name == "sample")
     assert where.exists() == (name == "sample")
+
+
+def test_arms_with_tasks_keep_what_is_set_for_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[arms.Plan] = []
+
+    def run(reader: Reader, documents: Any, plan: arms.Plan, **_: Any) -> dict[str, Any]:
+        plans.append(plan)
+        return {}
+
+    monkeypatch.setattr(arms, "run", run)
+    for changes in (["--set", "tasks_every=8"], ["--set", "rank=4", "--tasks", "tasks_every=3"]):
+        done = CliRunner().invoke(
+            main, ["bench", "arms", "--arms", "LIFT+AT+ICL", *changes, "--json"]
+        )
+        assert done.exit_code == 0, done.output
+    assert [plan.task_values["tasks_every"] for plan in plans] == ["8", "3"]
+    assert all(plan.task_values["task_weight"] == 1.0 for plan in plans)
