@@ -26,8 +26,8 @@ FRAME_TOKENS = 35
 CHECK_SPEED = 3.0
 """Guess: the check after the last step only reads, which is so many times as fast as to learn."""
 TASKS_COST = 7.0
-"""Guess: what a group of tasks costs beside a step that has none. With a group every second step
-that is 4.5 times as long, as in docs/recipe.md: 365 s against 81 s."""
+"""Guess: what a group of tasks costs beside a step that has none, where the base asks, too: with a
+group every second step a lift once took 4.5 times as long."""
 GENERAL_TOKENS = 230
 """About what a group of general prompts takes, in learned tokens of the book."""
 

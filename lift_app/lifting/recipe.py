@@ -214,8 +214,8 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
 }
 """Recipes by name, each with the reason a reader is shown."""
 
-WITH_TASKS: Mapping[str, Any] = {"task_weight": 1.0, "asks": True, "tasks_every": 2}
-"""Fields that add auxiliary tasks (AT) to a recipe."""
+WITH_TASKS: Mapping[str, Any] = {"task_weight": 1.0, "asks": True, "tasks_every": 8}
+"""Fields that add auxiliary tasks (AT) to a recipe (docs/recipe.md)."""
 
 
 def resolve_recipe(name: str, *, window: int, values: Mapping[str, Any] | None = None) -> Recipe:
