@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from tiny_model import BARE
 
 from lift_app.bench import arms, citations
 from lift_app.bench.documents import read_documents, sample_documents, some_questions
@@ -19,7 +20,7 @@ from lift_app.errors import CallerError
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
-RECIPE = {"segment_length": 64, "stride": 64, "rank": 2}
+RECIPE = {"segment_length": 64, "stride": 64, "rank": 2, **BARE}
 
 
 @pytest.fixture
