@@ -120,9 +120,15 @@ def _document(row: Mapping[str, Any]) -> BenchDocument:
                 id=q.get("qid") or f"{row['doc_id']}_{number}",
                 question=q["question"],
                 answers=tuple(q["answers"]),
-                gold=tuple(sections[i] for i in q.get("gold_sections", ())),
+                gold=tuple(sections[i] for i in q.get("gold_sections", ())) or _evidence(q),
             )
             for number, q in enumerate(row["questions"], 1)
             if q.get("answers")
         ),
     )
+
+
+def _evidence(question: Mapping[str, Any]) -> tuple[str, ...]:
+    """Gold evidence that is given as text, as LooGLE gives it."""
+    text = question.get("evidence")
+    return (text,) if isinstance(text, str) and text.strip() else ()

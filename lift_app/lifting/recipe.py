@@ -88,7 +88,8 @@ class Recipe:
     text too short to hold anything out the strength alone is chosen."""
     allowed_harm: float = 0.0
     """Most harm that the guard's probe may show at the adapter's strength, as a share of the base's
-    NLL. No recipe here allows any: a little of it is more on other documents (docs/recipe.md)."""
+    NLL. Above 0 only where general prompts stand beside few steps: they are written like the probe,
+    which beside each step shows less than there is (docs/recipe.md)."""
     fresh_cuts: bool = False
     """Every epoch cuts the book at other places, drawn by the seed. With a stride of a whole
     segment each token is learned once an epoch, and beside others each time."""
@@ -186,6 +187,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             general_weight=1.0,
             general_every=8,
             guard=True,
+            allowed_harm=0.001,
         ),
         "Reads every line once, without overlap: the fastest.",
     ),
