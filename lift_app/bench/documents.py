@@ -129,6 +129,7 @@ def _document(row: Mapping[str, Any]) -> BenchDocument:
 
 
 def _evidence(question: Mapping[str, Any]) -> tuple[str, ...]:
-    """Gold evidence that is given as text, as LooGLE gives it."""
-    text = question.get("evidence")
-    return (text,) if isinstance(text, str) and text.strip() else ()
+    """Gold evidence that is given as text, or as pieces of text, as LooGLE gives it."""
+    given = question.get("evidence") or ()
+    pieces = (given,) if isinstance(given, str) else tuple(given)
+    return tuple(piece for piece in pieces if isinstance(piece, str) and piece.strip())

@@ -93,6 +93,19 @@ def test_the_wrong_books_adapter_is_as_strong_as_the_right_one(
     assert right[0][1] != right[1][1]
 
 
+@pytest.mark.parametrize(
+    ("evidence", "gold"),
+    [("At the mill.", ("At the mill.",)), (["At", "the mill."], ("At", "the mill.")), (None, ())],
+)
+def test_gold_evidence_may_be_given_as_text(
+    tmp_path: Path, evidence: Any, gold: tuple[str, ...]
+) -> None:
+    asked = {"question": "Where?", "answers": ["at the mill"], "evidence": evidence}
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"doc_id": "d", "text": "At the mill.", "questions": [asked]}))
+    assert read_documents(path)[0].questions[0].gold == gold
+
+
 def test_an_arm_that_does_not_exist_is_named() -> None:
     with pytest.raises(CallerError, match="no arm 'LIFT'"):
         arms.find_arms("ICL,LIFT")
