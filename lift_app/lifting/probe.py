@@ -31,7 +31,7 @@ ENOUGH = 8
 """Passages after which plain harm ends the reading; they stand in an order of chance."""
 PLAIN = 2.0
 """Standard errors by which harm exceeds what is allowed where it is plain. It is asked after each
-passage, so at the edge a strength is refused by chance; with three a look takes twice as long."""
+passage, so at the edge a strength is refused by chance; with three a look takes much longer."""
 
 
 class Probe:
