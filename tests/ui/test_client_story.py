@@ -17,15 +17,6 @@ pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def short(story: Path) -> Path:
-    """The story without what fills it, so that it is learned soon."""
-    parts = story.read_text(encoding="utf-8").split("\n\n")
-    path = story.with_name("short.md")
-    path.write_text("\n\n".join(p.partition(" The market")[0] for p in parts), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def app(embedded_settings: Settings) -> Iterator[Server]:
     environment = {
         "LIFT_HOME": str(embedded_settings.home),
@@ -38,9 +29,9 @@ def app(embedded_settings: Settings) -> Iterator[Server]:
         yield server
 
 
-def test_add_lift_poll_ask(app: Server, short: Path) -> None:
+def test_add_lift_poll_ask(app: Server, story: Path) -> None:
     client = Client(app.url, verbose=False)
-    book = client.predict(handle_file(short), api_name="/add_book")
+    book = client.predict(handle_file(story), api_name="/add_book")
     assert book["title"] == "The Lanterns of Quell"
     client.predict(book["id"], api_name="/tune")
     deadline = time.monotonic() + 800
