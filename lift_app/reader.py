@@ -196,11 +196,16 @@ class Reader(Conversations):
         row = self.library.books.find(book)
         model = self.reference(model, start)
         folder = self.present_model(model)
-        if recipe is None:
-            settings = replace(self.settings, model=model)
-            recipe = cards.suggested_recipe(self.library, settings, row, values)
+        recipe = recipe or self.suggested_recipe(row.id, model=model, values=values)
         plan = resolve_recipe(recipe, window=folder.window, values=values)
         return self._lifts.start(row, plan, model=model, folder=folder)
+
+    def suggested_recipe(
+        self, book: str, *, model: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> str:
+        """The recipe that a lift follows when none is named; arguments as `start_tune`."""
+        settings = replace(self.settings, model=model or self.settings.model)
+        return cards.suggested_recipe(self.library, settings, self.library.books.find(book), values)
 
     def tune(
         self,

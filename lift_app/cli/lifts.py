@@ -164,8 +164,8 @@ def cancel_command(job: str, as_json: bool) -> None:
 
 
 def _tune(reader: Reader, book: str, *, as_json: bool, **lift: Any) -> None:
-    if lift["recipe"] is None and not as_json:
-        _say_what_is_taken(reader, book)
+    if not as_json and not lift["recipe"]:
+        _say_what_is_taken(reader, book, lift)
     events = reader.tune(book, **lift)
     last: dict[str, Any] = {}
     line = StatusLine()
@@ -180,14 +180,14 @@ def _tune(reader: Reader, book: str, *, as_json: bool, **lift: Any) -> None:
         click.echo(f"learned: adapter {last['adapter']}{on_shelf}")
 
 
-def _say_what_is_taken(reader: Reader, book: str) -> None:
+def _say_what_is_taken(reader: Reader, book: str, lift: dict[str, Any]) -> None:
     """A long book is learned by a quicker recipe than the settings name: nobody should wonder."""
-    report, named = reader.show(book)["report"], reader.settings.recipe
-    if (taken := report["suggested_recipe"]) != named:
-        minutes = report["minutes_by_recipe"]
+    model, named = reader.reference(lift["model"], lift["start"]), reader.settings.recipe
+    taken = reader.suggested_recipe(book, model=model, values=lift["values"])
+    if taken != named:
         note(
-            f"The recipe {named} would take about {duration(60 * minutes[named])} for this book "
-            f"here, so {taken} is taken (about {duration(60 * minutes[taken])}). "
+            f"The recipe {named} would take longer than {reader.settings.recipe_minutes} minutes "
+            f"for this book here, or {taken} was begun before, so {taken} is taken. "
             f"For the other: --recipe {named}."
         )
 

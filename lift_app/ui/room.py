@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLACES = {"turn": "page", "cite": "page", "show": "page", "goto": "page", "book": "book"} | {
+PLACES = dict.fromkeys(("turn", "cite", "show", "goto"), "page") | {
     "chat": "chat",
     "new": "chat",
     "find": "find",
+    "book": "book",
 }
 """Acts by what they choose: of those that choose the same, the last click counts."""
 READING = ("cite", "find", "goto", "saw", "show", "turn", "view")
@@ -338,10 +339,10 @@ def _notice(text: str, *, trouble: bool = False) -> str:
 
 
 def _overtaken(seat: Seat, kind: str, order: int) -> bool:
-    """Whether a later act of the same sort has come before this one."""
+    """Whether a later act of the same sort, or another book, has come before this one."""
     sort = PLACES.get(kind)
     if sort is None or not order:
         return False
-    last = seat.orders.get(sort, 0)
+    last = max(seat.orders.get(sort, 0), seat.orders.get("book", 0))
     seat.orders[sort] = max(order, last)
     return order < last

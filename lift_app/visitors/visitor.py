@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lift_app.cards import suggested_recipe
 from lift_app.errors import Busy, CallerError
 from lift_app.library.usage import bytes_of, bytes_of_all
 from lift_app.lifting.estimate import estimate
@@ -71,7 +70,7 @@ class Visitor(Reader):
     ) -> dict[str, Any]:
         """As `Reader.start_tune`, within the visitor's limits."""
         row = self.library.books.find(book)
-        recipe = recipe or suggested_recipe(self.library, self.settings, row, values)
+        recipe = recipe or self.suggested_recipe(row.id, values=values)
         self._house.count_lift(self.library.owner)
         self._check_length(row.tokens, recipe, values)
         self._check_room()

@@ -135,7 +135,8 @@ def test_a_quicker_recipe_is_taken_for_a_long_book_and_that_is_said(
     environment["LIFT_RECIPE_MINUTES"] = "0"
     [book] = lines(lift("add", str(story), "--json"))
     assert book["report"]["suggested_recipe"] == "quick"
-    tuned = lift("tune", book["id"], *SMALL)
+    plain = [f"--set={name}={value}" for name, value in BARE.items()]
+    tuned = lift("tune", book["id"], "--set=rank=2", *plain)
     assert "so quick is taken" in tuned.stderr and "--recipe standard" in tuned.stderr
     [adapter] = json.loads(lift("adapters", "--json").stdout)
     assert adapter["recipe"]["name"] == "quick"

@@ -79,6 +79,8 @@ def test_the_last_of_two_clicks_counts_though_it_comes_first(
     room.act(seat, click(act="book", book=second, order=3))
     room.act(seat, click(act="book", book=first, order=2))
     assert seat.book == second
+    room.act(seat, click(act="turn", page=2, order=1))
+    assert seat.page == 1  # a page of the book that was left
     room.act(seat, click(act="settings", order=1))
     assert seat.preferences  # it chooses something else
 
