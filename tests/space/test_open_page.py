@@ -57,7 +57,7 @@ def test_closing_the_page_pauses_the_lift_and_going_on_takes_it_up(server: Serve
         found: dict[str, Any] = guest.verb("status", book)
         return found
 
-    with closing(open_page(guest, "learn-button.click", [None, "quick"])) as page:
+    with closing(open_page(guest, "learn-button.click", [None, "quick", False])) as page:
         for message in page:
             if message == "process_generating" and status()["step"] >= 2:
                 break
