@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install model run test test-vllm test-space test-cluster check soak screenshots clean
+.PHONY: install model run test test-slow test-vllm test-space test-cluster check soak screenshots clean
 
 install: .venv/installed
 
@@ -26,7 +26,11 @@ check: install
 
 # Two workers: half of the tests wait for a browser, a child or a clock.
 test: check model
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m 'not slow'
+
+# Whole stories that take a minute and more each; CI runs them after the others.
+test-slow: model
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m slow
 
 # The long versions: every effect fails, every byte flips, a hundred kills, 12,000 damaged files, and
 # mixed work of several visitors for an hour: `make soak MINUTES=10` for less of that. What they

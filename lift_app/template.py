@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-TEMPLATE_VERSION = 3
+TEMPLATE_VERSION = 4
 """Part of an adapter's key. Raise it with every change of what a model reads: the prompts here, and
 what lifts of every book read beside it (`lifting/general.json`, `lifting/probe.json`)."""
 

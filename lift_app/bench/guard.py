@@ -1,4 +1,4 @@
-"""The guard's bench: how much harm a probe may show before a strength is refused.
+"""The guard's bench: how much harm a probe may show at the strength that is chosen.
 
 Every document is lifted without a guard. At each strength the probe says what harm it sees, and
 questions say what is really gained and lost: those to the document, and those to other documents,
@@ -18,18 +18,20 @@ from typing import Any
 from lift_app.answering.question import Question
 from lift_app.bench import arms
 from lift_app.bench.documents import BenchDocument
-from lift_app.bench.harm import Harm, Prompt, harms, reading_prompts, surprises
+from lift_app.bench.harm import Harm, Prompt, harms, reading_prompts, surprises, with_evidence
 from lift_app.bench.intervals import paired
 from lift_app.bench.machine import describe_machine
 from lift_app.bench.recipe import READING
 from lift_app.bench.runs.kept import Kept, digest
 from lift_app.errors import CallerError
-from lift_app.lifting.guard import STRENGTHS, Guard
-from lift_app.lifting.probe import Probe
+from lift_app.lifting.guard import TRIED, Guard
+from lift_app.lifting.probe import AT_ONCE, SURE, Probe
 from lift_app.models.catalogue import split_start
 from lift_app.reader import Reader
 
-ALLOWED = (0.0, 0.0025, 0.005, 0.01, 0.02)
+STRENGTHS = (TRIED[1], 0.45, 0.3, TRIED[0], 0.1, 0.0)
+"""Strengths that are looked at."""
+ALLOWED = (0.0025, 0.005, 0.01)
 """Harms on the probe that are tried, as shares of the base's NLL."""
 
 
@@ -38,7 +40,7 @@ class _Found:
     """What one document's adapter does at one strength."""
 
     probe: float
-    """Harm on the probe."""
+    """Harm on the probe, the most that there may be."""
     plain: list[float]
     """NLL of the gold answers, head and tail in the context."""
     evidence: list[float]
@@ -64,24 +66,24 @@ def run(
     Args:
         reader: with a home of the bench's own.
         documents: what is lifted and asked; none of those that a claim is made on.
-        others: documents that are not lifted, with gold evidence.
+        others: documents that are not lifted.
         recipe: of the lifts.
         values: fields of it to change.
         suite: name of the questions.
         progress: told what is being done.
 
     Raises:
-        CallerError: there are no documents, or no others with gold evidence.
+        CallerError: there are no documents, or no others with questions.
 
     Returns:
         `suite`, `documents`, `questions`, `prompts`, `strengths` and `allowed` (rows with "probe",
-        the mean harm it shows, or "allowed", the most it may show; "strength", a mean; "gain" and
-        "evidence", differences to the base; "harm"), `run`.
+        the mean of the most that there may be, or "allowed", the most that is allowed; "strength",
+        a mean; "gain" and "evidence", differences to the base; "harm"), `run`.
     """
-    prompts = reading_prompts(others, READING)
+    prompts = reading_prompts([with_evidence(reader, d) for d in others[:READING]], READING)
     if not (documents and prompts):
         raise CallerError(
-            "The bench needs documents that are long enough, and others with evidence."
+            "The bench needs documents that are long enough, and others with questions."
         )
     stands = split_start(reader.settings.model)[1] is not None
     arm = arms.ARMS[(arms.SFT if stands else "") + "LIFT+ICL"]
@@ -89,22 +91,29 @@ def run(
     kept = Kept(reader.settings.home / "guard.jsonl")
     probe = resources.files("lift_app.lifting").joinpath("probe.json").read_bytes()
     probed = hashlib.sha256(probe).hexdigest()
+
+    def look(document: BenchDocument, key: str, strength: float) -> _Found:
+        progress(f"{document.title}: strength {strength:g}")
+        place = digest(
+            [key, strength, probed, SURE, AT_ONCE]
+            + [reader.settings.context_tokens, reader.settings.evidence_tokens]
+            + [[q.question, q.told] for q in document.questions]
+            + [[prompt.messages, prompt.answer] for prompt in prompts]
+        )
+        if (known := kept.get(place)) is None:
+            known = asdict(_look(reader, document, key, strength, prompts))
+            kept.put(place, known)
+        return _Found(**known)
+
     found: list[dict[float, _Found]] = []
     for document in documents:
         key, _ = arms.lift_document(reader, document, arm, plan, progress)
-        found.append({})
+        of: dict[float, _Found] = {}
         for strength in STRENGTHS:
-            progress(f"{document.title}: strength {strength:g}")
-            of = digest(
-                [key, strength, probed]
-                + [reader.settings.context_tokens, reader.settings.evidence_tokens]
-                + [[q.question, q.told] for q in document.questions]
-                + [[prompt.messages, prompt.answer] for prompt in prompts]
-            )
-            if (known := kept.get(of)) is None:
-                known = asdict(_look(reader, document, key, strength, prompts))
-                kept.put(of, known)
-            found[-1][strength] = _Found(**known)
+            of[strength] = look(document, key, strength)
+        for strength in {_chosen(of, allowed) for allowed in ALLOWED} - set(of):
+            of[strength] = look(document, key, strength)
+        found.append(of)
     table = _Table(documents, prompts, found)
     return {
         "suite": suite,
@@ -117,7 +126,7 @@ def run(
             for strength in STRENGTHS
         ],
         "allowed": [
-            {"allowed": allowed} | table.row([_highest(of, allowed) for of in found])
+            {"allowed": allowed} | table.row([_chosen(of, allowed) for of in found])
             for allowed in ALLOWED
         ],
         "run": describe_machine(reader),
@@ -170,7 +179,7 @@ def in_one_turn(turns: Generator[None, None, float]) -> float:
             return float(end.value)
 
 
-def _highest(found: Mapping[float, _Found], most: float) -> float:
+def _chosen(found: Mapping[float, _Found], most: float) -> float:
     """What the guard would choose, were so much harm allowed."""
 
     class Shown(Probe):
@@ -179,9 +188,7 @@ def _highest(found: Mapping[float, _Found], most: float) -> float:
         def __init__(self) -> None:
             self._book = None
 
-        def harm(
-            self, slot: str, strength: float = 1.0, allowed: float = 0.0
-        ) -> Generator[None, None, float]:
+        def harm(self, slot: str, strength: float = 1.0) -> Generator[None, None, float]:
             yield
             return found[strength].probe
 
@@ -239,7 +246,7 @@ def table(result: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in result["strengths"]:
-        lines.append(f"| the probe shows {100 * row['probe']:+.2f} % |" + _cells(row))
+        lines.append(f"| the probe shows up to {100 * row['probe']:+.2f} % |" + _cells(row))
     for row in result["allowed"]:
         lines.append(f"| at most {100 * row['allowed']:g} % allowed |" + _cells(row))
     return "\n".join(

@@ -1,16 +1,16 @@
 """Harm: what an adapter does to prompts that have nothing to do with its book.
 
 General prompts that come with the project (no lift trains on them, and no probe looks at them), and
-context-reading prompts: questions to other documents with their gold evidence in the context. The
-negative log-likelihood of the gold answers with the adapter on, beside that of the base, as a share
-of the base's.
+context-reading prompts: questions to other documents with their gold evidence in the context, or
+with the passages that a search finds where that is not known. The negative log-likelihood of the
+gold answers with the adapter on, beside that of the base, as a share of the base's.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from lift_app.template import Message, ask, instruct
 
 if TYPE_CHECKING:
     from lift_app.models.lora import AdapterHost
+    from lift_app.reader import Reader
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class Prompt:
     """A prompt that is not about the book, and what should follow it."""
 
     kind: str
-    """`general` or `reading`."""
+    """`general` or `reading`; where several files are read from, `reading FILE`."""
     of: str
     """What it is about; prompts about the same thing stand together, and begin alike."""
     document: str
@@ -72,21 +73,56 @@ def general_prompts() -> list[Prompt]:
     ]
 
 
-def reading_prompts(documents: Sequence[BenchDocument], most: int) -> list[Prompt]:
-    """Questions to documents that no adapter has learned, their gold evidence in the context.
+def with_evidence(reader: Reader, document: BenchDocument) -> BenchDocument:
+    """A document whose questions have evidence, gold where it is known of any of them.
+
+    Elsewhere it is the passages that a search of the document finds first, as a reader's own
+    question would: some do not answer, as readers' do not.
+    """
+    if any(asked.gold for asked in document.questions):
+        return document
+    from lift_app.bench.arms import add_document
+
+    book = add_document(reader, document)
+    return replace(
+        document,
+        questions=tuple(
+            replace(asked, gold=_found(reader, book, asked.question))
+            for asked in document.questions
+            if asked.question.strip()
+        ),
+    )
+
+
+def _found(reader: Reader, book: str, question: str) -> tuple[str, ...]:
+    """The best passages that are not too long together."""
+    texts: list[str] = []
+    for hit in reader.library.passages.search(book, question):
+        words = sum(len(text.split()) for text in [*texts, hit.passage.text])
+        if words > LONGEST_EVIDENCE:
+            break
+        texts.append(hit.passage.text)
+    return tuple(texts)
+
+
+def reading_prompts(
+    documents: Sequence[BenchDocument], most: int, kind: str = "reading"
+) -> list[Prompt]:
+    """Questions to documents that no adapter has learned, their evidence in the context.
 
     Args:
         documents: others than those that were lifted.
-        most: passages; they are taken from the documents in turn, those first that prove most
-            answers, each with all questions to it.
+        most: passages; they are taken from the documents in turn, those first that are evidence
+            for most questions, each with all questions to it.
+        kind: of the prompts.
     """
-    of_each = [sorted(_passages(d), key=len, reverse=True) for d in documents]
+    of_each = [sorted(_passages(d, kind), key=len, reverse=True) for d in documents]
     rounds = range(max(map(len, of_each), default=0))
     found = [passages[turn] for turn in rounds for passages in of_each if turn < len(passages)]
     return [prompt for passage in found[:most] for prompt in passage]
 
 
-def _passages(document: BenchDocument) -> list[list[Prompt]]:
+def _passages(document: BenchDocument, kind: str) -> list[list[Prompt]]:
     """The prompts to each passage of a document."""
     by_passage: dict[tuple[str, ...], list[Asked]] = {}
     for q in document.questions:
@@ -95,7 +131,7 @@ def _passages(document: BenchDocument) -> list[list[Prompt]]:
     return [
         [
             Prompt(
-                "reading",
+                kind,
                 f"{document.id}/{number}",
                 document.id,
                 (

@@ -15,7 +15,14 @@ from typing import Any
 
 from lift_app.bench import arms
 from lift_app.bench.documents import BenchDocument
-from lift_app.bench.harm import Prompt, general_prompts, harms, reading_prompts, surprises
+from lift_app.bench.harm import (
+    Prompt,
+    general_prompts,
+    harms,
+    reading_prompts,
+    surprises,
+    with_evidence,
+)
 from lift_app.bench.machine import describe_machine
 from lift_app.errors import CallerError
 from lift_app.models.catalogue import split_start
@@ -64,7 +71,7 @@ class Variant:
 def run(
     reader: Reader,
     documents: Sequence[BenchDocument],
-    others: Sequence[BenchDocument],
+    others: Mapping[str, Sequence[BenchDocument]],
     variants: Sequence[Variant],
     *,
     suite: str,
@@ -77,11 +84,11 @@ def run(
     Args:
         reader: with a home of the bench's own.
         documents: what is lifted and asked; at least two.
-        others: documents that no variant lifts, for context-reading prompts.
+        others: documents that no variant lifts, for context-reading prompts, by their file's name.
         variants: at least one.
         suite: name of the questions.
         strength: of the adapters; by default what the product would use.
-        passages: that harm to reading is measured on, at most.
+        passages: that harm to reading is measured on, at most, of each file.
         progress: told what is being done.
 
     Raises:
@@ -94,7 +101,12 @@ def run(
     """
     stands = split_start(reader.settings.model)[1] is not None
     chosen = tuple(arms.ARMS[(arms.SFT if stands else "") + name] for name in ARMS)
-    prompts = [*general_prompts(), *reading_prompts(others, passages)]
+    prompts = general_prompts()
+    for name, of_file in others.items():
+        progress(f"looking for evidence in {name}")
+        read = [with_evidence(reader, document) for document in of_file[:passages]]
+        kind = "reading" if len(others) == 1 else f"reading {name}"
+        prompts += reading_prompts(read, passages, kind)
     rows: list[dict[str, Any]] = []
     first: Mapping[str, Sequence[arms.Measured]] = {}
     for variant in variants:
@@ -180,10 +192,12 @@ def _surprises(
 
 def table(result: Mapping[str, Any]) -> str:
     """The result as Markdown."""
+    kinds = [harm["kind"] for harm in result["variants"][0]["harm"]]
     lines = [
         "| variant | steps | seconds | strength | LIFT+ICL − ICL | − wrong book | with evidence | "
-        "harm: general | harm: reading |",
-        "|---|---|---|---|---|---|---|---|---|",
+        + " | ".join(f"harm: {kind}" for kind in kinds)
+        + " |",
+        "|---" * (7 + len(kinds)) + "|",
     ]
     for row in result["variants"]:
         pairs = {

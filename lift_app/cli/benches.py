@@ -182,9 +182,10 @@ def arms_command(
 @click.option("--strength", type=float, help="Of the adapter, in every arm.")
 @click.option(
     "--others",
-    "others_file",
+    "others_files",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Documents (JSON lines) for harm to reading, instead of the rest of FILE.",
+    help="Documents (JSON lines) for harm to reading, instead of the rest of FILE. Repeatable.",
 )
 @click.option(
     "--passages", default=40, show_default=True, help="Most passages, for harm to reading."
@@ -202,7 +203,7 @@ def recipe_command(
     least_words: int,
     context: int,
     strength: float | None,
-    others_file: Path | None,
+    others_files: tuple[Path, ...],
     passages: int,
     model: str | None,
     start: str | None,
@@ -211,7 +212,7 @@ def recipe_command(
     """Recipes side by side on the documents of FILE (JSON lines): memory, evidence, harm.
 
     Harm is measured on general prompts, and on questions to documents that are not lifted, with
-    their gold evidence.
+    their gold evidence, or what a search finds where that is not known.
     """
     from lift_app.bench import recipe
     from lift_app.bench.documents import read_documents, some_questions
@@ -222,12 +223,13 @@ def recipe_command(
     found.sort(key=lambda document: len(document.text.split()))
     long = [d for d in found if len(d.text.split()) >= least_words]
     lifted = long[skip : skip + documents]
-    if others_file:
-        asked = {document.id for document in lifted}
-        others = [d for d in read_documents(others_file) if d.id not in asked]
-    else:
-        # Short ones are never lifted, so no recipe was chosen by what is asked about them.
-        others = found[: len(found) - len(long)] or [d for d in long if d not in lifted]
+    asked = {document.id for document in lifted}
+    # Short ones are never lifted, so no recipe was chosen by what is asked about them.
+    rest = found[: len(found) - len(long)] or [d for d in long if d not in lifted]
+    others = {
+        _suite(other): [d for d in read_documents(other) if d.id not in asked]
+        for other in others_files
+    } or {_suite(file): rest}
     with Reader(bench_settings(model, start, context)) as reader:
         result = recipe.run(
             reader,
@@ -252,7 +254,7 @@ def recipe_command(
     "--others",
     required=True,
     type=click.Path(path_type=Path),
-    help="Documents (JSON lines) with gold evidence, for harm to reading.",
+    help="Documents (JSON lines) with questions, for harm to reading.",
 )
 @click.option("--documents", default=4, show_default=True, help="So many of FILE are lifted.")
 @click.option("--skip", default=0, show_default=True, help="Shorter ones to leave out before them.")

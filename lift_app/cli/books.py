@@ -165,8 +165,7 @@ def _guarded(verdict: dict[str, Any] | None) -> str:
     if verdict is None:
         return ""
     if not verdict["strength"]:
-        return " · left out of answers: at every strength something else is read worse"
-    return (
-        f" · used at strength {verdict['strength']:g} at most, where other things are read "
-        f"{100 * abs(verdict['harm']):.2f} % {'worse' if verdict['harm'] > 0 else 'better'}"
-    )
+        return " · left out of answers: other things might be read worse at every strength"
+    worse = f"up to {100 * verdict['harm']:.2f} % worse" if verdict["harm"] > 0 else "no worse"
+    strength = f"used at strength {verdict['strength']:g} at most"
+    return f" · {strength}, where other things are read {worse} as far as its probe can tell"

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 
 LEFT_OUT = (
-    "Answered without what was learned of the book: its guard found no strength at which nothing "
-    "else is read worse. Set a strength to use it all the same, or learn the book another way."
+    "Answered without what was learned of the book: its guard found no strength at which other "
+    "things are surely read as well. Set a strength to use it all the same, or learn the book "
+    "another way."
 )
 
 

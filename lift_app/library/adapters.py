@@ -42,7 +42,7 @@ class AdapterRow:
     """What the lift said of itself: steps, loss, tokens_trained, seconds, segments."""
 
     def strength(self, default: float) -> float:
-        """The strength to use it at: no more than its guard found to do no harm."""
+        """The strength to use it at: no more than its guard found harmless."""
         guard = self.summary.get("guard")
         return min(default, guard["strength"]) if guard else default
 

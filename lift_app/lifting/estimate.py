@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lift_app.lifting.looks import tokens_expected
+from lift_app.lifting.looks import tokens_read
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.models.device import Choice, memory_needed_gb
@@ -101,7 +101,7 @@ def estimate(
     if cost > 1:
         reason += f"; with its tasks a step is guessed to take {cost:.1f} times as long"
     steps = Schedule(recipe, tokens).steps
-    watched = tokens_expected(steps, recipe.epochs) if recipe.guard else 0
+    watched = tokens_read(steps, recipe.epochs) if recipe.guard else 0
     seconds = cost * trained / speed + (tokens + watched) / checked
     return Estimate(seconds / 60, reason, memory)
 

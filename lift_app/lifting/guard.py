@@ -1,13 +1,13 @@
 """Guard: keeps a lift from doing harm, and from going on for nothing.
 
 Looks at the adapter a few times during a lift, through a probe that the lift never trains on. The
-state that remembers most at a strength that does no harm, or as little as the recipe allows, is
-kept; the lift stops early when it gets no better, and that strength is the adapter's own from then
-on.
+state that remembers most at a strength that surely harms less than the recipe allows is kept; the
+lift stops early when it gets no better, and that strength is the adapter's own from then on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 from lift_app.lifting.looks import looks_of
 from lift_app.lifting.probe import Probe
 
-STRENGTHS = (0.6, 0.45, 0.3, 0.2, 0.1, 0.0)
-"""Strengths that are tried, from the highest that answers use down; 0 remembers nothing."""
-BETTER = 0.01
-"""By how much a look must be better than the best before it, in nats a token."""
+TRIED = (0.2, 0.6)
+"""Strengths that are tried, the second where the first is surely harmless; the highest is the one
+that answers use at most. Between them none has to be: harm grows faster than the strength
+(docs/recipe.md), so it stays below the line from one that was tried to the next."""
+BETTER = 0.02
+"""By how much a look must be better than the best before it: in nats a token, at full strength."""
 PATIENCE = 2
 """Looks in a row that are no better before the lift is stopped."""
 
@@ -30,9 +32,10 @@ class Verdict:
     step: int
     """Steps finished at that time."""
     strength: float
-    """The highest strength of `STRENGTHS` that does no more harm than is allowed."""
+    """The highest that surely does no more harm than is allowed; 0 remembers nothing."""
     harm: float
-    """At that strength."""
+    """At that strength, the most that there may be as far as the probe can tell (`Probe.harm`):
+    of one between those that were tried, on the line between them."""
     memory: float
     """At that strength: NLL of tasks about the book beside the base, below 0 is better."""
 
@@ -53,7 +56,7 @@ class Guard:
     """
 
     def __init__(
-        self, probe: Probe, slot: str, steps: int, allowed: float = 0.0, readings: int = 1
+        self, probe: Probe, slot: str, steps: int, allowed: float, readings: int = 1
     ) -> None:
         self._probe = probe
         self._slot = slot
@@ -69,27 +72,28 @@ class Guard:
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""
-        strength, harm_there, memory = STRENGTHS[-1], 0.0, 0.0
-        first, last = 0, len(STRENGTHS) - 1  # by halves: what does no harm does none when weaker
-        while first < last:
-            middle = (first + last) // 2
-            harm = yield from self._probe.harm(self._slot, STRENGTHS[middle], self._allowed)
-            if harm <= self._allowed:
-                strength, harm_there = STRENGTHS[middle], harm
-                last = middle
-            else:
-                first = middle + 1
+        strength, harm, memory = 0.0, 0.0, 0.0
+        for tried in TRIED:
+            most = yield from self._probe.harm(self._slot, tried)
+            if most <= self._allowed:
+                strength, harm = tried, most
+                continue
+            if math.isfinite(most):
+                slope = (most - harm) / (tried - strength)
+                more = math.floor(100 * (self._allowed - harm) / slope + 1e-9) / 100
+                strength, harm = strength + more, harm + more * slope
+            break
         if strength:
             memory = self._probe.memory(self._slot, strength)
             yield
-        self.verdicts.append(Verdict(step, strength, harm_there, memory))
+        self.verdicts.append(Verdict(step, strength, harm, memory))
 
     @property
     def best(self) -> Verdict | None:
         """The look that remembered most; of two that are about as good, the earlier."""
         best: Verdict | None = None
         for verdict in self.verdicts:
-            if best is None or verdict.memory < best.memory - BETTER:
+            if best is None or verdict.memory < best.memory - BETTER * verdict.strength:
                 best = verdict
         return best
 

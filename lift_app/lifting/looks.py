@@ -9,12 +9,10 @@ STEPS_APART = 24
 them."""
 READINGS_APART = 12
 """Fewest steps between two looks where the book is read several times."""
-TOKENS = 6_500
+TOKENS = 11_400
 """About what a probe reads at one strength."""
-STRENGTHS_TRIED = 2.5
-"""Strengths that a look tries, two or three."""
-SHARE_READ = 0.6
-"""About what of the probe is read at a strength: where harm is plain, a quarter."""
+STRENGTHS_TRIED = 1.3
+"""Strengths that a look tries, one or two."""
 
 
 def looks_of(steps: int, readings: int = 1) -> int:
@@ -28,13 +26,8 @@ def looks_of(steps: int, readings: int = 1) -> int:
 
 
 def tokens_read(steps: int, readings: int = 1) -> int:
-    """About how many tokens the guard of such a lift reads at most, once without the adapter.
+    """About how many tokens the guard reads, once without the adapter.
 
-    A strength that harms the few general prompts is refused before any passage is read.
+    That once is for the first lift of a loaded model alone; later ones take less.
     """
     return round(TOKENS * (1 + STRENGTHS_TRIED * looks_of(steps, readings)))
-
-
-def tokens_expected(steps: int, readings: int = 1) -> int:
-    """About how many it reads, for an estimate: fewer where a lift does harm, more where none."""
-    return round(TOKENS * (1 + SHARE_READ * STRENGTHS_TRIED * looks_of(steps, readings)))

@@ -1,8 +1,10 @@
 """Probe: what a lift must not harm, and what it is for, measured while it runs.
 
-Reading and general prompts that come with the project show harm; cloze tasks on the book, which
-the lift never trains on, show memory. Both as negative log-likelihoods beside those of the base,
-so one number each says what the adapter does at some strength.
+General prompts, articles and short passages that come with the project show harm; cloze tasks on
+the book, which the lift never trains on, show memory. Both as negative log-likelihoods beside those
+of the base, so one number each says what the adapter does at some strength. That of harm is the
+most that there may be: a few dozen prompts cannot tell a hundredth from nothing, and a strength is
+not harmless because they happen to see none.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import json
 import math
 import random
 from collections.abc import Generator, Sequence
-from functools import cached_property
 from importlib import resources
-from statistics import fmean, stdev
+from statistics import fmean
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -27,11 +29,11 @@ OTHER_BOOK = "A Handbook"
 MOST_EXTRACTS = 8
 """Extracts of the book that are kept for the probe; at most a quarter of them."""
 
-ENOUGH = 8
-"""Passages after which plain harm ends the reading; they stand in an order of chance."""
-PLAIN = 2.0
-"""Standard errors by which harm exceeds what is allowed where it is plain. It is asked after each
-passage, so at the edge a strength is refused by chance; with three a look takes much longer."""
+AT_ONCE = 3
+"""General prompts that are read in one pass."""
+SURE = 1.7
+"""Standard errors above what was seen up to which harm may reach: about the upper end of a
+one-sided interval of 95 %."""
 
 
 class Probe:
@@ -47,64 +49,47 @@ class Probe:
     def __init__(
         self, host: AdapterHost, title: str, extracts: Sequence[Extract], seed: int
     ) -> None:
-        base = host.base
-        data = json.loads(
-            resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
-        )
-        general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
-        passages = [
-            [
-                spoken(base, _asked(ask(q["question"], [one["passage"]]), OTHER_BOOK), q["answer"])
-                for q in one["questions"]
-            ]
-            for one in data["reading"]
-        ]
-        random.Random(0).shuffle(passages)  # a few of them stand for all kinds
-        # The few general prompts first: where they are harmed, no passage has to be read.
-        self._parts = [
-            [_Reading(host, pack(rows, base.device)) for rows in part]
-            for part in ([general], passages)
-        ]
+        self._host = host
+        self._parts = _prompts(host)
         tasks = _tasks(held_out(extracts, seed), seed)
+        base = host.base
         asked = [spoken(base, _asked(ask(task.question), title), task.answer) for task in tasks]
-        self._book = _Reading(host, pack(asked, base.device)) if asked else None
+        self._book = _Reading(pack(asked, base.device)) if asked else None
 
     @property
     def remembers(self) -> bool:
         """Whether there is anything about the book to measure memory by."""
         return self._book is not None
 
-    def harm(
-        self, slot: str, strength: float = 1.0, allowed: float = math.inf
-    ) -> Generator[None, None, float]:
-        """What the adapter in `slot` does to the prompts that are not about the book.
+    def harm(self, slot: str, strength: float = 1.0) -> Generator[None, None, float]:
+        """The most that the adapter in `slot` may harm what is not about the book.
 
         Each `yield` ends a turn, after one pass, or two where the base is read for the first time.
 
         Args:
             slot: the adapter.
             strength: its strength.
-            allowed: where it is plain that there is more, the rest is not looked at.
 
         Returns:
-            Harm to reading or to general prompts, whichever is worse: the rise of the NLL as a
-            share of the base's; above 0 is worse.
+            Upper end of the interval (`SURE`) of the rise of the NLL as a share of the base's, of
+            general prompts, articles or short passages, whichever is worst; infinite where an
+            answer has no likelihood any more.
         """
         # Of each by itself: what is read is answered surely, so in a common sum it hardly counts.
         worst = -math.inf
         for part in self._parts:
-            rises, before = [], []
+            rises: list[float] = []
+            before: list[float] = []
             for reading in part:
-                now, base = sum(reading.nll(slot, strength)), sum(reading.base)
-                rises.append(now - base)
-                before.append(base)
+                now = sum(reading.nll(self._host, slot, strength))
+                before.append(sum(reading.base(self._host)))
+                rises.append(now - before[-1])
                 yield
-                if _is_plain(rises, allowed * fmean(before)):
-                    break
-            share = sum(rises) / sum(before)
-            if not share <= allowed:  # also where it is no longer a number
-                return share
-            worst = max(worst, share)
+            share, error = _share(rises, before)
+            most = share + SURE * error
+            if not math.isfinite(most):
+                return math.inf
+            worst = max(worst, most)
         return worst
 
     def memory(self, slot: str, strength: float = 1.0) -> float:
@@ -114,38 +99,68 @@ class Probe:
         """
         if self._book is None:
             return 0.0
-        return fmean(self._book.nll(slot, strength)) - fmean(self._book.base)
+        book, host = self._book, self._host
+        return fmean(book.nll(host, slot, strength)) - fmean(book.base(host))
 
 
-def _is_plain(rises: Sequence[float], allowed: float) -> bool:
-    """Whether more passages would hardly show a mean rise that is allowed."""
-    if len(rises) < ENOUGH:
-        return False
-    return fmean(rises) - PLAIN * stdev(rises) / math.sqrt(len(rises)) > allowed
+def _share(rises: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
+    """Sum of two rises and more as a share of the sum before, and the error of that ratio."""
+    share = sum(rises) / sum(before)
+    left = [rise - share * base for rise, base in zip(rises, before, strict=True)]
+    spread = math.sqrt(sum(value * value for value in left) / (len(left) - 1))
+    return share, math.sqrt(len(left)) * spread / sum(before)
 
 
 class _Reading:
-    """Prompts that are read in one pass."""
+    """Prompts that are read in one pass. Holds no host, so that a host may hold it."""
 
-    def __init__(self, host: AdapterHost, packed: Packed) -> None:
-        self._host = host
+    def __init__(self, packed: Packed) -> None:
         self._packed = packed
+        self._base: list[float] | None = None
 
-    @cached_property
-    def base(self) -> list[float]:
-        """NLL of each answer without an adapter."""
-        with self._host.disabled() as model:
-            return self._read(model)
+    def base(self, host: AdapterHost) -> list[float]:
+        """NLL of each answer without an adapter; read once, always of the same host."""
+        if self._base is None:
+            with host.disabled() as model:
+                self._base = self._read(model)
+        return self._base
 
-    def nll(self, slot: str, strength: float) -> list[float]:
+    def nll(self, host: AdapterHost, slot: str, strength: float) -> list[float]:
         """NLL of each answer with an adapter."""
-        with self._host.active(slot, strength) as model:
+        with host.active(slot, strength) as model:
             return self._read(model)
 
     def _read(self, model: torch.nn.Module) -> list[float]:
         with torch.no_grad():
             values: list[float] = row_means(model, self._packed).tolist()
         return values
+
+
+_of_host: WeakKeyDictionary[AdapterHost, list[list[_Reading]]] = WeakKeyDictionary()
+
+
+def _prompts(host: AdapterHost) -> list[list[_Reading]]:
+    """General prompts, articles and short passages: the same for every book, so that what the base
+    says to them is read once a host, and not once a lift."""
+    if host in _of_host:
+        return _of_host[host]
+    base = host.base
+    data = json.loads(
+        resources.files("lift_app.lifting").joinpath("probe.json").read_text(encoding="utf-8")
+    )
+    general = [spoken(base, _asked(q["question"]), q["answer"]) for q in data["general"]]
+    parts = [[general[i : i + AT_ONCE] for i in range(0, len(general), AT_ONCE)]]
+    for kind in ("articles", "reading"):
+        passages = [
+            [
+                spoken(base, _asked(ask(q["question"], [one["passage"]]), OTHER_BOOK), q["answer"])
+                for q in one["questions"]
+            ]
+            for one in data[kind]
+        ]
+        parts.append(passages)
+    _of_host[host] = [[_Reading(pack(rows, base.device)) for rows in part] for part in parts]
+    return _of_host[host]
 
 
 def held_out(extracts: Sequence[Extract], seed: int) -> list[Extract]:

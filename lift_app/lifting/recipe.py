@@ -86,10 +86,9 @@ class Recipe:
     guard: bool = False
     """Whether a probe watches the lift: keeps its best state, stops it, chooses the strength. Of a
     text too short to hold anything out the strength alone is chosen."""
-    allowed_harm: float = 0.0
-    """Most harm that the guard's probe may show at the adapter's strength, as a share of the base's
-    NLL. Above 0 only where general prompts stand beside few steps: they are written like the probe,
-    which beside each step shows less than there is (docs/recipe.md)."""
+    allowed_harm: float = 0.005
+    """Most harm that there may be at the adapter's strength as far as the guard's probe can tell,
+    as a share of the base's NLL (docs/recipe.md)."""
     fresh_cuts: bool = False
     """Every epoch cuts the book at other places, drawn by the seed. With a stride of a whole
     segment each token is learned once an epoch, and beside others each time."""
@@ -187,14 +186,13 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             general_weight=1.0,
             general_every=8,
             guard=True,
-            allowed_harm=0.001,
         ),
         "Reads every line once, without overlap: the fastest.",
     ),
     "standard": (
         Recipe(name="standard", general_weight=1.0, guard=True),
-        "One reading with overlap: every line is seen two or three times, and nothing else is "
-        "forgotten.",
+        "One reading with overlap: every line is seen two or three times, and hardly anything "
+        "else is forgotten.",
     ),
     "deep": (
         Recipe(name="deep", epochs=2, general_weight=1.0, guard=True),

@@ -162,8 +162,10 @@ STRIP = "The book as a ribbon"
 STRIP_LABEL = "How well the book is known: {known} of {total} segments have been read"
 STRIP_UNKNOWN = "not learned yet"
 STRIP_STRONGER = "stronger = better known"
-STRIP_GUARDED = "; used at strength {strength:g} at most, so that nothing else is read worse"
-STRIP_LEFT_OUT = "; left out of answers, because other things would be read worse"
+STRIP_GUARDED = (
+    "; used at strength {strength:g} at most, so that nothing else is read noticeably worse"
+)
+STRIP_LEFT_OUT = "; left out of answers, because other things might be read worse"
 CELL_UNKNOWN = "not learned"
 CELL_KNOWN = "known {percent} % (loss {loss})"
 PAGE_SHORT = "p. {first}"
@@ -243,7 +245,9 @@ ARMS = {
 ARM_PARTIAL = "It is still learning: answers use what it has learned so far."
 LOOK_UP = "Look up passages"
 STRENGTH = "Strength of what was learned"
-STRENGTH_NOTE = "1 = fully, 0 = not at all; left alone, no more than does no harm elsewhere"
+STRENGTH_NOTE = (
+    "1 = fully, 0 = not at all; left alone, no more than surely does little harm elsewhere"
+)
 THINKING = "Looking through the book …"
 THINKING_MODEL = "The model is being prepared; the answer follows …"
 NO_CITATION = "No sentence of the book could be quoted for this."

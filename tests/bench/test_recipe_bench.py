@@ -11,7 +11,6 @@ import pytest
 from lift_app.bench import guard, harm, recipe
 from lift_app.bench.documents import Asked, BenchDocument
 from lift_app.errors import CallerError
-from lift_app.lifting.guard import STRENGTHS
 from lift_app.reader import Reader
 from lift_app.settings import Settings
 
@@ -46,7 +45,7 @@ def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: P
         result = recipe.run(
             reader,
             [document(0), document(1)],
-            [document(2)],
+            {"days": [document(2)]},
             variants,
             suite="days",
             progress=lambda _: None,
@@ -66,6 +65,7 @@ def test_variants_are_measured_side_by_side(tiny_settings: Settings, tmp_path: P
     for arm, pair in compared.items():
         assert pair["difference"] == pytest.approx(nll[1][arm] - nll[0][arm], abs=2e-4)
     assert variants[0].text in recipe.table(result)
+    assert "| harm: general | harm: reading |" in recipe.table(result)
     assert f"| {variants[1].text} | {compared['LIFT+ICL']['difference']:+.3f}" in recipe.table(
         result
     )
@@ -96,7 +96,7 @@ def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
     def questions(package: str, name: str) -> set[str]:
         data = json.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
         rows = data if isinstance(data, list) else data["general"]
-        reading = [] if isinstance(data, list) else data["reading"]
+        reading = [] if isinstance(data, list) else [*data["reading"], *data.get("articles", ())]
         asked = [q for row in reading for q in row.get("questions", [row])]
         return {row["question"] for row in [*rows, *asked]}
 
@@ -104,6 +104,8 @@ def test_prompts_of_the_benches_are_not_those_that_lifts_see() -> None:
     assert kept == questions("lift_app.bench", "general.json")
     assert kept.isdisjoint(questions("lift_app.lifting", "general.json"))
     assert kept.isdisjoint(questions("lift_app.lifting", "probe.json"))
+    learned = questions("lift_app.lifting", "general.json")
+    assert learned.isdisjoint(questions("lift_app.lifting", "probe.json"))
 
 
 def test_reading_prompts_are_all_questions_to_one_passage_told_as_answers_are() -> None:
@@ -127,6 +129,22 @@ def test_prompts_that_begin_alike_are_read_at_once_with_the_same_result(
         assert at_once.result() == pytest.approx(alone.result(), rel=1e-4)
 
 
+def test_evidence_that_is_not_known_is_what_a_search_finds(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    known = document(0)
+    text = "\n\n".join(f"{name} kept the lamp of tower {n}." for n, name in enumerate("ABCD" * 90))
+    asked = (Asked("q1", "Who kept the lamp of tower 77?", ("B",)), Asked("q2", " ", ("C",)))
+    unknown = BenchDocument("towers", "Towers", text, asked)
+    with Reader(replace(tiny_settings, home=tmp_path / "bench")) as reader:
+        assert harm.with_evidence(reader, known) == known
+        [found] = harm.with_evidence(reader, unknown).questions
+    assert found.id == "q1"  # what asks nothing is left out
+    assert "B kept the lamp of tower 77." in found.gold[0]
+    assert 0 < sum(len(passage.split()) for passage in found.gold) <= harm.LONGEST_EVIDENCE
+    assert all(passage in text for passage in found.gold)
+
+
 def test_the_guards_bench_weighs_what_a_probe_shows(
     tiny_settings: Settings, tmp_path: Path
 ) -> None:
@@ -147,7 +165,7 @@ def test_the_guards_bench_weighs_what_a_probe_shows(
 
     result = measure()
     strongest, nothing = result["strengths"][0], result["strengths"][-1]
-    assert (strongest["strength"], nothing["strength"]) == (STRENGTHS[0], 0)
+    assert (strongest["strength"], nothing["strength"]) == (guard.STRENGTHS[0], 0)
     # Strength 0 is the base itself.
     assert nothing["probe"] == nothing["gain"]["difference"] == nothing["harm"]["share"] == 0
     assert strongest["probe"] != 0

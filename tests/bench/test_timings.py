@@ -140,6 +140,7 @@ def test_a_figure_without_matplotlib_says_what_to_do(
         length.draw({}, tmp_path / "length.svg")
 
 
+@pytest.mark.slow
 def test_answers_are_timed(tiny_settings: Settings) -> None:
     values: dict[str, Any] = {"segment_length": 256, "stride": 16, "rank": 2, **BARE}
     with Reader(tiny_settings) as reader:

@@ -416,9 +416,9 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     found = {}
     nll, read = _Reading.nll, []
 
-    def second_fails(self: _Reading, slot: str, strength: float) -> list[float]:
-        read.append(slot)
-        return nll(self, slot, strength) if len(read) == 1 else 1 / 0  # type: ignore[return-value]
+    def second_fails(self: _Reading, *given: object) -> list[float]:
+        read.append(given)
+        return nll(self, *given) if len(read) == 1 else 1 / 0  # type: ignore[return-value]
 
     for name in ("whole", "broken"):
         settings = replace(tiny_settings, home=tiny_settings.home / name, checkpoint_seconds=0)

@@ -16,7 +16,7 @@ from lift_app import cards
 from lift_app.lifting.auxiliary import TaskRows
 from lift_app.lifting.calibration import SLOT, STEPS, calibration_turns
 from lift_app.lifting.estimate import Estimate, estimate, is_measured, remember_speed
-from lift_app.lifting.looks import tokens_expected
+from lift_app.lifting.looks import tokens_read
 from lift_app.lifting.recipe import RECIPES, WITH_TASKS, Recipe
 from lift_app.lifting.schedule import Schedule
 from lift_app.lifting.trainer import StepResult, Trainer
@@ -95,7 +95,7 @@ def test_what_one_recipe_took_says_what_another_will() -> None:
 
 def _checked(recipe: Recipe) -> int:
     """Tokens that are only read: by the check, and by the guard."""
-    return 32_000 + tokens_expected(Schedule(recipe, 32_000).steps, recipe.epochs)
+    return 32_000 + tokens_read(Schedule(recipe, 32_000).steps, recipe.epochs)
 
 
 def test_tasks_are_counted_before_they_are_measured() -> None:
@@ -256,4 +256,4 @@ def test_tasks_count_in_what_takes_too_long(tiny_settings: Settings, story: Path
             cards._estimates(reader.library, reader.settings, row, values)["standard"].minutes
             for values in (None, WITH_TASKS)
         )
-    assert tasks > 1.5 * plain
+    assert tasks > 1.3 * plain

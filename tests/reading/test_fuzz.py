@@ -25,7 +25,7 @@ from lift_app.errors import UnreadableFile
 from lift_app.reading import FileReader
 from lift_app.settings import Settings
 
-pytestmark = [pytest.mark.hostile, pytest.mark.slow]
+pytestmark = [pytest.mark.hostile]
 
 INPUTS = 12_000 if SOAK else 150
 SECONDS = 20

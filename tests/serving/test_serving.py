@@ -286,6 +286,7 @@ def test_ask_by_a_server_on_the_command_line(
     assert server.asked
 
 
+@pytest.mark.slow
 def test_both_sides_of_the_load_bench_answer_alike(standing: Settings, serve: Serve) -> None:
     values = {"rank": 2, "alpha": 4, "segment_length": 128, "stride": 128, "epochs": 1}
     asked: dict[str, Any] = {"books": 2, "questions": 4, "recipe": "quick", "values": values}

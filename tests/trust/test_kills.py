@@ -33,6 +33,7 @@ def weights(settings: Settings) -> dict[str, torch.Tensor]:
         return load_file(library.adapters.folder(row.key) / "adapter_model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_lift_killed_again_and_again_ends_with_the_same_weights(
     tiny_settings: Settings, short_story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

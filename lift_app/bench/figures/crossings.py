@@ -6,8 +6,8 @@ lengths and fitted. With random weights of a shape this needs no model; and wher
 machine for a shape, operations can be counted instead, both sides then working at the same rate.
 
 Time ends when the last step is done: questions are answered from then on, while the check that only
-measures goes over the book once more. What it costs is given beside it, and so is the most that the
-guard of a lift reads.
+measures goes over the book once more. What it costs is given beside it, and so is what the guard of
+a lift reads.
 """
 
 from __future__ import annotations
