@@ -78,7 +78,7 @@ class Guard:
             if most <= self._allowed:
                 strength, harm = tried, most
                 continue
-            if math.isfinite(most):
+            if math.isfinite(most):  # along the line between them, down to a hundredth
                 slope = (most - harm) / (tried - strength)
                 more = math.floor(100 * (self._allowed - harm) / slope + 1e-9) / 100
                 strength, harm = strength + more, harm + more * slope
