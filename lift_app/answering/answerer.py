@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from lift_app.answering.answer import Answer, Citation, ContextSize, Timing
@@ -100,26 +101,29 @@ class Answerer:
                 context=ContextSize(question=len(base.text_tokens(question.text))),
             )
         prompt = assemble(base, self._library, self._settings, row, question, lookup)
+        # It is shown with the first word: until then nothing has been said.
+        before = chain([prompt.opening and f"{prompt.opening} "], repeat(""))
+        begun = [*prompt.tokens, *base.text_tokens(prompt.opening)]
         prepared = time.perf_counter() - started
         written = self._voice.write(
-            prompt.tokens,
+            begun,
             prompt.constant,
             slot=slot if adapted else None,
             strength=question.strength,
-            max_tokens=min(question.max_tokens, base.window - len(prompt.tokens)),
-            on_text=on_text,
+            max_tokens=min(question.max_tokens, base.window - len(begun)),
+            on_text=lambda piece: on_text(next(before) + piece),
             stop=stop,
             # A small model goes on, and what it adds is seldom in the book.
-            end_of=(lambda text: None) if whole else first_sentence_end,
+            end_of=(lambda text: None) if whole and not prompt.opening else first_sentence_end,
             rival=[*base.text_tokens(NOT_SAID), base.tokenizer.eos_token_id]
-            if manner.declines
+            if manner.declines and not whole
             else (),
         )
-        text = written.text.strip()
+        text = f"{prompt.opening} {written.text}".strip() if written.text.strip() else ""
         supported = _supported(text, question.text, lookup, whole=whole)
         # A start has learned to decline: it may think that the likelier thing to say, even where
         # another first word was the likeliest.
-        if not whole and written.rival is not None and written.rival > written.likelihood:
+        if written.rival is not None and written.rival > written.likelihood:
             supported = False
         if not supported and not written.stopped:
             text = NOT_SAID

@@ -17,7 +17,7 @@ from lift_app.answering.evidence import gather
 from lift_app.answering.manner import manner_of
 from lift_app.answering.outline import outline
 from lift_app.answering.question import EXCERPT_ARMS
-from lift_app.answering.whole import asks_for_whole
+from lift_app.answering.whole import asks_for_whole, opening_of
 from lift_app.errors import CallerError
 from lift_app.sequences import shared_length
 from lift_app.template import Message, build_messages
@@ -45,6 +45,8 @@ class Assembled:
     messages: tuple[Message, ...]
     tokens: tuple[int, ...]
     """Token ids up to where the answer begins."""
+    opening: str
+    """First words of the answer that are given, for which there is room too; empty as a rule."""
     constant: int
     """So many of them, from the first, are the same for every question to this book."""
     size: ContextSize
@@ -108,11 +110,12 @@ def assemble(
     def page_text(number: int) -> str:
         return library.books.page(row.id, number).text
 
-    room = base.window - min(question.max_tokens, base.window // 2)
-    budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
-    manner = manner_of(base.identity)
     # Three passages cannot tell what a whole book is about; head, tail, outline and memory can.
     whole = asks_for_whole(question.text)
+    manner = manner_of(base.identity)
+    opening = opening_of(question.text) if whole and manner.declines else ""
+    room = base.window - min(question.max_tokens, base.window // 2) - count(opening)
+    budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
     evidence: list[EvidencePassage] = []
     if question.gold:
         evidence = [EvidencePassage(0, 0, len(text), text) for text in question.gold]
@@ -126,7 +129,8 @@ def assemble(
         excerpt=head_and_tail(library.books, row, min(budget, room), count),
         evidence=tuple(evidence),
         history=_recent(question.history, count),
-        examples=manner.examples and base.window >= EXAMPLES_WINDOW,
+        # In a summary the people of the examples turn up as people of the book.
+        examples=manner.examples and not whole and base.window >= EXAMPLES_WINDOW,
         at_length=whole,
     )
     while (over := len(tokens := base.chat_tokens(parts.messages())) - room) > 0:
@@ -148,6 +152,7 @@ def assemble(
     return Assembled(
         messages=tuple(parts.messages()),
         tokens=tuple(tokens),
+        opening=opening,
         constant=_constant(base, parts, tokens),
         size=ContextSize(
             head=parts.excerpt.head_tokens,

@@ -30,6 +30,7 @@ MOST_CHARACTERS = 400_000
 
 # After a small letter or a comma, so not the first word of a sentence.
 _NAME = re.compile(r"(?<=[a-zà-ÿ,;] )[A-ZÀ-Þ][\w’'-]+(?: [A-ZÀ-Þ][\w’'-]+){0,2}")
+_CONTRACTED = re.compile(r"['’](?:ll|m|ve|d|re|t)\b")
 _SPEAKS = word_set("said asked cried replied answered told thought smiled laughed he she his her")
 _NOT_A_NAME = word_set(
     """i mr mrs miss sir lord lady dr god monday tuesday wednesday thursday friday saturday sunday
@@ -54,7 +55,7 @@ def first_questions(book: Book, passages: Passages, count: int = 3) -> list[str]
     for name in _names(text):
         if len(questions) == count - 1:
             break
-        question = (PERSON if _is_person(name, text) else THING).format(name=name)
+        question = (PERSON if _is_person(name, text) else THING).format(name=_called(name, text))
         if judge(look_up(passages, book.id, question)).supported:
             questions.append(question)
     return [*questions, GENERAL]
@@ -69,13 +70,21 @@ def _names(text: str) -> list[str]:
         parts = name.casefold().split()
         if times < LEAST or len(name) < 3 or parts[0] in STOP_WORDS or set(parts) & _NOT_A_NAME:
             continue
-        if name.isupper() or any(set(parts) & set(other.casefold().split()) for other in names):
+        if name.isupper() or _CONTRACTED.search(name):
+            continue
+        if any(set(parts) & set(other.casefold().split()) for other in names):
             continue
         longer = [o for o in found if name in o.split() and 2 * found[o] > times and o != name]
         names.append(max(longer, key=found.__getitem__) if longer else name)
         if len(names) == TRIED:
             break
     return names
+
+
+def _called(name: str, text: str) -> str:
+    """A name as the book says it: the King, but Alice."""
+    called = re.findall(rf"(\bthe )?\b{re.escape(name)}\b", text)
+    return f"the {name}" if 2 * sum(map(bool, called)) > len(called) else name
 
 
 def _is_person(name: str, text: str) -> bool:

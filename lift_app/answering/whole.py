@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 
+ABOUT = "This book is about"
+"""What an answer begins with that says what a book is about."""
+
 _BOOK = r"(?:book|story|tale|text|document|paper|novel|article|report)"
 _THE_BOOK = rf"(?:this|the) (?:whole |entire )?{_BOOK}"
 _MAINLY = r"(?:mainly |mostly |really |all )?"
 _LAST = r"(?=\W*$)"
 """Nothing more is asked: "the paper that Anna signed" is a thing in a book."""
+_ELSE = re.compile(
+    r"\b(?:begin|start|end)s?\b|title|author|wrote|timeline|chronolog|order|sequence|course|event"
+    r"|character|chapter|moral",
+    re.IGNORECASE,
+)
+"""What is asked of the whole book, and is not what it is about."""
 _WHOLE_BOOK = re.compile(
     r"\b(?:"
     r"summar(?:y|i[sz]e[sd]?)|recap|overview|synopsis|timeline|chronolog(?:y|ical(?:ly)?)"
@@ -32,3 +41,13 @@ _WHOLE_BOOK = re.compile(
 def asks_for_whole(question: str) -> bool:
     """Whether a question is about the book as a whole, which no sentence of it can support."""
     return bool(_WHOLE_BOOK.search(question))
+
+
+def opening_of(question: str) -> str:
+    """What a start's answer to a question about the whole book begins with; empty to leave it free.
+
+    It has learned to decline what no sentence in front of it says, and no sentence says what a book
+    is about. Yet every book is about something: with these words in its mouth it tells what. How a
+    book ends and who wrote it may truly be unsaid.
+    """
+    return "" if _ELSE.search(question) else ABOUT

@@ -20,7 +20,7 @@ from lift_app.answering.lookup import look_up
 from lift_app.answering.manner import STARTED
 from lift_app.answering.question import ADAPTER_ARMS, EXCERPT_ARMS
 from lift_app.answering.voice import OwnVoice
-from lift_app.answering.whole import asks_for_whole
+from lift_app.answering.whole import ABOUT, asks_for_whole, opening_of
 from lift_app.answering.witness import LONGEST_HEARD, Witness
 from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
@@ -29,7 +29,7 @@ from lift_app.models.device import Choice
 from lift_app.models.identity import identify
 from lift_app.models.starts import Start
 from lift_app.settings import Settings
-from lift_app.template import NOT_SAID
+from lift_app.template import EXAMPLES, NOT_SAID
 
 pytestmark = pytest.mark.usefixtures("believed")
 
@@ -380,6 +380,72 @@ def test_a_start_that_would_rather_decline_declines(
     monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_: 0.0)
     answer = ask(ASKED)
     assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())
+
+
+@pytest.mark.usefixtures("started")
+def test_a_start_says_what_a_book_is_about(
+    library: Library, host: AdapterHost, row: BookRow
+) -> None:
+    """It has learned to decline what no sentence says, so the answer's first words are given."""
+
+    def ask(text: str) -> tuple[str, str]:
+        pieces: list[str] = []
+        answer = Answerer(library, OwnVoice(host)).answer(
+            row,
+            Question(text, max_tokens=16),
+            slot=None,
+            adapter_key=None,
+            on_text=pieces.append,
+            stop=threading.Event(),
+        )
+        return answer.answer, "".join(pieces).strip()
+
+    answer, shown = ask("What is this book about?")
+    assert answer == shown
+    assert answer.startswith(f"{ABOUT} ")
+    assert len(answer) > len(ABOUT) + 1
+    answer, _ = ask("How does the book end?")
+    assert not answer.startswith(ABOUT)
+
+
+def test_worked_examples_stand_in_no_summary(
+    library: Library, row: BookRow, tmp_path: Path, tiny_settings: Settings
+) -> None:
+    """A base as it comes would tell of their miller."""
+    folder = make_tiny_model(tmp_path / "wide", window=4096)
+    choice = Choice("cpu", "fp32", None, "a test")
+    base = BaseModel.load(identify(folder, tiny_settings), choice, tiny_settings)
+
+    def prompt(text: str) -> str:
+        lookup = look_up(library.passages, row.id, text)
+        put = assemble(base, library, tiny_settings, row, Question(text), lookup)
+        return " ".join(message["content"] for message in put.messages)
+
+    assert EXAMPLES[0][0] in prompt(ASKED)
+    assert EXAMPLES[0][0] not in prompt("Summarise the plot")
+
+
+@pytest.mark.parametrize(
+    "question", ["What is this book about?", "Summarise the plot", "What is the main theme?"]
+)
+def test_what_a_book_is_about_is_begun(question: str) -> None:
+    assert opening_of(question) == ABOUT
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who is the main character?",
+        "Give me a timeline of the events.",
+        "Tell me about the author of this book.",
+        "How does the story end?",
+        "What is the moral of the story?",
+        "Give me a summary of chapter 3",
+    ],
+)
+def test_other_questions_about_the_whole_are_left_free(question: str) -> None:
+    assert asks_for_whole(question)
+    assert opening_of(question) == ""
 
 
 @pytest.mark.usefixtures("believed", "started")

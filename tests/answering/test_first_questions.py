@@ -36,6 +36,16 @@ def test_names_that_recur_are_asked_about(reader: Reader, tmp_path: Path) -> Non
     assert found[-1] == GENERAL
 
 
+def test_a_title_keeps_its_article(reader: Reader, tmp_path: Path) -> None:
+    text = (
+        "At noon the King said good night to Alice. Later the King asked for Alice, and the King "
+        "said nothing more. Then King and Queen sang. In the hall stood Alice alone, and Alice "
+        "said so. But I'll sing, and I'll dance, and then I'll sleep."
+    )
+    found = questions(reader, tmp_path, text)
+    assert found == ["Who is the King?", "Who is Alice?", GENERAL]
+
+
 def test_a_book_without_names_has_the_general_question(reader: Reader, tmp_path: Path) -> None:
     assert questions(reader, tmp_path, "the rain fell and fell. nobody came.") == [GENERAL]
     assert questions(reader, tmp_path, "天上有一颗星。地上有一个人。", "c.txt") == [GENERAL]
