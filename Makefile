@@ -28,7 +28,7 @@ check: install
 test: check model
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m 'not slow'
 
-# Whole stories that take a minute and more each; CI runs them after the others.
+# Whole stories, half a minute and more each; CI runs them after the others.
 test-slow: model
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m slow
 

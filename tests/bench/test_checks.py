@@ -111,6 +111,7 @@ def test_kinds_of_questions() -> None:
     assert kind_of("Who found the cup?") == "factual"
 
 
+@pytest.mark.slow
 def test_domains_have_short_and_long_contexts(data: Path, tiny_settings: Settings) -> None:
     result = check("domains", data, tiny_settings, "--set=stride=64")
     rows = {row["domain"]: row for row in result["rows"]}

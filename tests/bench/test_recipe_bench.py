@@ -145,6 +145,7 @@ def test_evidence_that_is_not_known_is_what_a_search_finds(
     assert all(passage in text for passage in found.gold)
 
 
+@pytest.mark.slow
 def test_the_guards_bench_weighs_what_a_probe_shows(
     tiny_settings: Settings, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def run_suite(settings: Settings, names: str, *documents: BenchDocument) -> dict
         return run.run(reader, documents, plan(names), suite="tales", progress=lambda text: None)
 
 
+@pytest.mark.slow
 def test_every_form_in_every_arm(tiny_settings: Settings) -> None:
     names = "ICL,LIFT+ICL,LIFT_only,LIFT+ICL (wrong book),ICL+gold"
     result = run_suite(tiny_settings, names, tale("anka"), tale("bero"))
@@ -96,6 +97,7 @@ def test_a_task_is_reported_by_the_metric_of_its_form() -> None:
     assert "| short | 1 | token F1 | 10.0 [" in text
 
 
+@pytest.mark.slow
 def test_a_run_that_is_repeated_asks_nothing_again(
     tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from lift_app.models import (
 from lift_app.models.catalogue import EMBEDDED
 from lift_app.settings import Settings
 
-pytestmark = [pytest.mark.model]
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ def serious(window: Window) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious(browser: object, url: str) -> None:
     window = Window(browser)
     page = window.page
