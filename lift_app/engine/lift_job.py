@@ -20,13 +20,13 @@ from lift_app.errors import LiftError
 from lift_app.library import Job, effects, folders
 from lift_app.lifting.auxiliary import TaskRows, general_beside
 from lift_app.lifting.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from lift_app.lifting.estimate import remember_speed
+from lift_app.lifting.estimate import CHECK_SPEED, remember_speed
 from lift_app.lifting.framing import prefix_tokens
 from lift_app.lifting.guard import Guard
 from lift_app.lifting.key import adapter_key
 from lift_app.lifting.memory import Memory
 from lift_app.lifting.probe import Probe
-from lift_app.lifting.progress import Progress
+from lift_app.lifting.progress import Pace, Progress
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.segments import Segment, cut_segments
 from lift_app.lifting.task_writer import TaskWriter
@@ -60,6 +60,7 @@ class LiftJob:
         self._tasks: TaskFile | None = None
         self._writer: TaskWriter | None = None
         self._guard: Guard | None = None
+        self._looked = Pace(steps=200)
         self._best: dict[str, Tensor] | None = None
 
     @property
@@ -174,10 +175,15 @@ class LiftJob:
         """Let the guard look at the adapter, and keep its state if it is the best so far."""
         assert self.trainer is not None
         step, steps = self.trainer.step_done, self.trainer.schedule.steps
-        self._record(Progress("training", step, steps, note=LOOKING))
-        yield
         before = guard.best
-        yield from guard.look(self.trainer.step_done)
+        self._record_look(guard, step, steps)
+        yield
+        began = time.perf_counter()
+        for turns, _ in enumerate(guard.look(step), start=1):
+            self._looked.add(guard.turn_tokens, time.perf_counter() - began)
+            self._record_look(guard, step, steps, turns)
+            yield
+            began = time.perf_counter()
         if guard.best is not before:
             self._best = self._host.state(SLOT)
 
@@ -280,11 +286,27 @@ class LiftJob:
                 self.trainer.schedule.steps,
                 loss=result.loss,
                 tokens_per_second=self.trainer.pace.tokens_per_second,
-                eta_seconds=self.trainer.eta_seconds,
+                eta_seconds=self._seconds_left(),
                 segments=result.segments,
                 note=self.trainer.room.note,
             )
         )
+
+    def _record_look(self, guard: Guard, step: int, steps: int, turns: int = 0) -> None:
+        left = self._seconds_left(turns)
+        self._record(Progress("training", step, steps, eta_seconds=left, note=LOOKING))
+
+    def _seconds_left(self, turns: int = 0) -> float | None:
+        """Of steps and looks, at their present pace; `turns` of the look that goes on are done."""
+        assert self.trainer is not None
+        learning = 0.0 if self.trainer.finished else self.trainer.eta_seconds
+        if self._guard is None or learning is None:
+            return learning
+        unread = self._guard.tokens_left(self.trainer.step_done, turns)
+        looking = self._looked.seconds_for(unread)
+        if looking is None:  # before the first look
+            looking = (self.trainer.pace.seconds_for(unread) or 0.0) / CHECK_SPEED
+        return learning + looking
 
     def _record(self, progress: Progress) -> None:
         self._desk.record(progress.to_json())

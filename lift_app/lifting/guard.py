@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lift_app.lifting.looks import looks_of
+from lift_app.lifting.looks import STRENGTHS_TRIED, TOKENS, looks_of
 from lift_app.lifting.probe import Probe
 
 TRIED = (0.2, 0.6)
@@ -69,6 +69,24 @@ class Guard:
     def is_due(self, step: int) -> bool:
         """Whether to look after step `step`, if that has not been done before a kill."""
         return step in self._due and all(verdict.step != step for verdict in self.verdicts)
+
+    @property
+    def turn_tokens(self) -> int:
+        """About how many tokens a turn of a look reads."""
+        return round(TOKENS / self._probe.passes)
+
+    def tokens_left(self, step: int, turns: int = 0) -> int:
+        """About how many tokens are still to be read by looks, if the lift goes on to its end.
+
+        Args:
+            step: steps finished.
+            turns: so many of the look that is due now are done.
+        """
+        left = STRENGTHS_TRIED * sum(self.is_due(due) for due in self._due if due > step)
+        if self.is_due(step):
+            tried = turns / self._probe.passes
+            left += max(0.0, (STRENGTHS_TRIED if tried < 1 else len(TRIED)) - tried)
+        return round(TOKENS * left)
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""

@@ -61,6 +61,11 @@ class Probe:
         """Whether there is anything about the book to measure memory by."""
         return self._book is not None
 
+    @property
+    def passes(self) -> int:
+        """Passes in which harm is measured at one strength."""
+        return sum(len(part) for part in self._parts)
+
     def harm(self, slot: str, strength: float = 1.0) -> Generator[None, None, float]:
         """The most that the adapter in `slot` may harm what is not about the book.
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
-from lift_app.engine.lift_job import LiftJob
+from lift_app.engine.lift_job import LOOKING, LiftJob
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
@@ -436,6 +436,18 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     (whole, seen), (broken, seen_again) = found["whole"], found["broken"]
     assert seen == seen_again
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def test_the_time_left_counts_the_looks(tiny_settings: Settings, story: Path) -> None:
+    with Reader(tiny_settings) as reader:
+        events = list(reader.tune(reader.add(story)["id"], values={**SHORT, "guard": True}))
+    looking = [event for event in events if event.get("note") == LOOKING]
+    assert looking[0]["step"] == looking[0]["steps"]  # all is learned
+    left = [event.get("eta_seconds", 0.0) for event in looking]
+    assert left[0] > 0
+    assert left[-1] < max(left)
+    last_step = next(event for event in events if event["step"] == event["steps"] > 0)
+    assert last_step["eta_seconds"] > 0
 
 
 def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(

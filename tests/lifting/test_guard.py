@@ -39,6 +39,7 @@ class FakeProbe:
     look."""
 
     remembers = True
+    passes = 10
 
     def __init__(self, harmless: list[float], memory: list[float]) -> None:
         self.harmless, self.remembered = harmless, memory
@@ -70,6 +71,22 @@ def looks(harmless: list[float], memory: list[float]) -> tuple[Guard, list[bool]
 def looks_due(steps: int, readings: int = 1, probe: Any = None) -> list[int]:
     guard = Guard(probe or FakeProbe([], []), "lift", steps, ALLOWED, readings)
     return [step for step in range(1, steps + 1) if guard.is_due(step)]
+
+
+def test_what_looks_still_read_is_told_beforehand() -> None:
+    """So that the time left counts them: a look takes as long as to learn a short story."""
+    guard = Guard(FakeProbe([0.3], [-1.0]), "lift", steps=100, allowed=ALLOWED)  # type: ignore[arg-type]
+    one, whole = STRENGTHS_TRIED * TOKENS, guard.tokens_left(0)
+    assert whole == pytest.approx(4 * one, abs=1)
+    assert guard.tokens_left(24) == whole
+    falling = [guard.tokens_left(25, turns) for turns in range(11)]
+    assert falling[0] == whole
+    assert falling[9] - falling[8] == pytest.approx(-guard.turn_tokens, abs=1)
+    assert falling[10] == pytest.approx(3 * one + TOKENS, abs=1)  # a second strength after all
+    assert guard.tokens_left(25, 20) == pytest.approx(3 * one, abs=1)
+    list(guard.look(25))
+    assert guard.tokens_left(25) == pytest.approx(3 * one, abs=1)
+    assert guard.tokens_left(99) == pytest.approx(one, abs=1)
 
 
 def harm(probe: Probe, strength: float = 1.0) -> float:
@@ -205,7 +222,7 @@ def test_a_probe_goes_in_turns(host: AdapterHost) -> None:
     host.reset("lift", 4, 8, seed=0)
     passes = [len(part) for part in probe._parts]
     assert len(passes) == 3  # small talk, articles, short passages
-    assert len(list(probe.harm("lift"))) == sum(passes)
+    assert len(list(probe.harm("lift"))) == sum(passes) == probe.passes
 
 
 def with_losses(probe: Probe, part: int, losses: list[float]) -> None:
