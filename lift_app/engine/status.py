@@ -49,6 +49,8 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
     events = library.jobs.events(job.id)
     training = [event for _, event in events if event["stage"] == "training"]
     last = training[-1] if training else {}
+    # Once it is loaded anew or checked, what stood beside its last step is over.
+    now = last if events and events[-1][1] is last else {}
     # After a kill the steps since the last checkpoint are done again: the last time counts.
     by_step = {event["step"]: event["loss"] for event in training if "loss" in event}
     losses = [[step, by_step[step]] for step in sorted(by_step)]
@@ -60,8 +62,8 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
         "steps": last.get("steps", 0),
         "loss": by_step[max(by_step)] if by_step else None,
         "tokens_per_second": last.get("tokens_per_second"),
-        "note": last.get("note"),
-        "eta_seconds": last.get("eta_seconds") if job.state == "running" else None,
+        "note": now.get("note"),
+        "eta_seconds": now.get("eta_seconds") if job.state == "running" else None,
         "segments": [known[i]["last"] if i in known else None for i in range(count)],
         "losses": losses[:: len(losses) // MOST_POINTS + 1],
         "last_event": events[-1][0] if events else 0,

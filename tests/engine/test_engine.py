@@ -15,10 +15,12 @@ from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
 from lift_app.engine.lift_job import LOOKING, LiftJob
+from lift_app.engine.status import job_status
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.probe import _Reading
+from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.base_model import BaseModel
@@ -448,6 +450,23 @@ def test_the_time_left_counts_the_looks(tiny_settings: Settings, story: Path) ->
     assert left[-1] < max(left)
     last_step = next(event for event in events if event["step"] == event["steps"] > 0)
     assert last_step["eta_seconds"] > 0
+
+
+def test_what_stands_beside_the_last_step_is_over_when_it_is_checked(
+    tiny_settings: Settings, story: Path
+) -> None:
+    with Reader(tiny_settings) as reader:
+        list(reader.tune(reader.add(story)["id"], values=SHORT))
+        (job,) = reader.library.jobs.list()
+        jobs = reader.library.jobs
+        jobs.event(job.id, Progress("training", 4, 4, eta_seconds=9.0, note=LOOKING).to_json())
+        going = replace(job, state="running")
+        status = job_status(reader.library, going)
+        assert (status["note"], status["eta_seconds"]) == (LOOKING, 9.0)
+        jobs.event(job.id, Progress("checking", 0, 2).to_json())
+        status = job_status(reader.library, going)
+        assert (status["note"], status["eta_seconds"]) == (None, None)
+        assert status["step"] == 4
 
 
 def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(
