@@ -119,8 +119,10 @@ class Answerer:
             if manner.declines and not whole
             else (),
         )
-        text = f"{prompt.opening} {written.text}".strip() if written.text.strip() else ""
+        text = written.text.strip()
         supported = _supported(text, question.text, lookup, whole=whole)
+        if text and prompt.opening:
+            text = f"{prompt.opening} {text}"
         # A start has learned to decline: it may think that the likelier thing to say, even where
         # another first word was the likeliest.
         if written.rival is not None and written.rival > written.likelihood:

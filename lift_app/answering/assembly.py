@@ -34,6 +34,9 @@ HISTORY_TOKENS = 256
 
 _PLACE = "PLACE-OF-THE-QUESTION"
 
+ASSEMBLY_VERSION = 2
+"""Part of what a kept answer of a benchmark depends on. Raise it with every change of what a prompt
+is put together from."""
 EXAMPLES_WINDOW = 2048
 """Smallest window that has room for the worked examples of the prompt."""
 
@@ -48,7 +51,7 @@ class Assembled:
     opening: str
     """First words of the answer that are given, for which there is room too; empty as a rule."""
     constant: int
-    """So many of them, from the first, are the same for every question to this book."""
+    """So many of them, from the first, are the same for every question of its kind to this book."""
     size: ContextSize
     evidence: tuple[EvidencePassage, ...]
     history: int
@@ -113,7 +116,7 @@ def assemble(
     # Three passages cannot tell what a whole book is about; head, tail, outline and memory can.
     whole = asks_for_whole(question.text)
     manner = manner_of(base.identity)
-    opening = opening_of(question.text) if whole and manner.declines else ""
+    opening = opening_of(question.text) if manner.declines else ""
     room = base.window - min(question.max_tokens, base.window // 2) - count(opening)
     budget = settings.context_tokens if question.arm in EXCERPT_ARMS else 0
     evidence: list[EvidencePassage] = []
@@ -131,7 +134,7 @@ def assemble(
         history=_recent(question.history, count),
         # In a summary the people of the examples turn up as people of the book.
         examples=manner.examples and not whole and base.window >= EXAMPLES_WINDOW,
-        at_length=whole,
+        at_length=whole and not opening,
     )
     while (over := len(tokens := base.chat_tokens(parts.messages())) - room) > 0:
         if parts.history:

@@ -83,7 +83,7 @@ def _names(text: str) -> list[str]:
 
 def _called(name: str, text: str) -> str:
     """A name as the book says it: the King, but Alice."""
-    called = re.findall(rf"(\bthe )?\b{re.escape(name)}\b", text)
+    called = re.findall(rf"(\b[Tt]he )?\b{re.escape(name)}\b", text)
     return f"the {name}" if 2 * sum(map(bool, called)) > len(called) else name
 
 

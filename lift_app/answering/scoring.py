@@ -1,4 +1,5 @@
-"""Scoring: how likely a model finds a given answer, under the very prompt that answers see.
+"""Scoring: how likely a model finds a given answer, under the very prompt that answers see
+(without the first words that an answer may be given).
 
 For the bench, and for probes during a lift. Lower is better; compare only within one model.
 """

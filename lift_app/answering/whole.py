@@ -12,12 +12,19 @@ _THE_BOOK = rf"(?:this|the) (?:whole |entire )?{_BOOK}"
 _MAINLY = r"(?:mainly |mostly |really |all )?"
 _LAST = r"(?=\W*$)"
 """Nothing more is asked: "the paper that Anna signed" is a thing in a book."""
-_ELSE = re.compile(
-    r"\b(?:begin|start|end)s?\b|title|author|wrote|timeline|chronolog|order|sequence|course|event"
-    r"|character|chapter|moral",
+_PLOT = rf"(?:(?:the|its|this|your) )?(?:plot|{_BOOK})"
+_ABOUT = re.compile(
+    rf"(?:\bwhat(?:'s|’s| is| was) (?:it|this|{_THE_BOOK})|\b{_THE_BOOK} (?:is|was)) "
+    rf"{_MAINLY}about{_LAST}"
+    rf"|\b(?:themes?|topic|subject|plot) of {_THE_BOOK}{_LAST}"
+    rf"|\b(?:what(?:'s|’s| is)|tell me|explain|describe) (?:the|its) "
+    rf"(?:main |overall )?(?:idea|topic|theme|plot){_LAST}"
+    rf"|^\W*(?:please )?(?:summari[sz]e|recap|sum up)(?: (?:it|this|{_PLOT}))?(?:,? please)?{_LAST}"
+    rf"|\b(?:summary|overview|synopsis|recap)(?: of (?:it|this|{_PLOT}))?(?:,? please)?{_LAST}"
+    rf"|\b(?:tell me about|describe|explain) {_THE_BOOK}{_LAST}",
     re.IGNORECASE,
 )
-"""What is asked of the whole book, and is not what it is about."""
+"""Asks what a book is about, and nothing more."""
 _WHOLE_BOOK = re.compile(
     r"\b(?:"
     r"summar(?:y|i[sz]e[sd]?)|recap|overview|synopsis|timeline|chronolog(?:y|ical(?:ly)?)"
@@ -50,4 +57,4 @@ def opening_of(question: str) -> str:
     is about. Yet every book is about something: with these words in its mouth it tells what. How a
     book ends and who wrote it may truly be unsaid.
     """
-    return "" if _ELSE.search(question) else ABOUT
+    return ABOUT if asks_for_whole(question) and _ABOUT.search(question) else ""

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from lift_app.answering.assembly import ASSEMBLY_VERSION
 from lift_app.answering.manner import manner_of
 from lift_app.answering.question import ADAPTER_ARMS, Question
 from lift_app.bench.documents import Asked, BenchDocument
@@ -289,7 +290,7 @@ def _score(
     of = digest(
         [
             [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
-            [key, row.text_sha256, TEMPLATE_VERSION, plan.write],
+            [key, row.text_sha256, TEMPLATE_VERSION, ASSEMBLY_VERSION, plan.write],
             [reader.settings.context_tokens, reader.settings.evidence_tokens],
             computed_in(reader, folder),
             [asdict(question) for question in questions],

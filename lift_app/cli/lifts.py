@@ -216,10 +216,11 @@ def progress_line(event: dict[str, Any]) -> str:
     """An event of a lift in a line for the terminal."""
     if event["stage"] == "model":
         return str(event["message"])
+    note = f" · {event['note']}" if event.get("note") else ""
     if "loss" not in event:
         steps = f" {event['step']} of {event['steps']}" if event.get("steps") else ""
-        return f"{event['stage']}{steps}"
-    note = f" · {event['note']}" if event.get("note") else ""
+        left = f" · {duration(event['eta_seconds'])} left" if event.get("eta_seconds") else ""
+        return f"{event['stage']}{steps}{left}{note}"
     return (
         f"step {event['step']} of {event['steps']} · loss {event['loss']:.2f} · "
         f"{event.get('tokens_per_second') or 0:,.0f} tokens/s · "

@@ -40,6 +40,8 @@ from lift_app.settings import Settings
 
 SLOT = "lift"
 LOOKING = "Looking whether anything else is forgotten."
+LOOK_SECONDS = 1.0
+"""How often a look says how far it is."""
 TASKS = "tasks.jsonl"
 """The auxiliary tasks of a lift: beside its checkpoint, then beside its adapter."""
 
@@ -60,7 +62,7 @@ class LiftJob:
         self._tasks: TaskFile | None = None
         self._writer: TaskWriter | None = None
         self._guard: Guard | None = None
-        self._looked = Pace(steps=200)
+        self._looked = Pace(steps=200)  # passes, not tokens
         self._best: dict[str, Tensor] | None = None
 
     @property
@@ -176,14 +178,16 @@ class LiftJob:
         assert self.trainer is not None
         step, steps = self.trainer.step_done, self.trainer.schedule.steps
         before = guard.best
-        self._record_look(guard, step, steps)
+        self._record_look(step, steps)
         yield
-        began = time.perf_counter()
+        unread, began, shown = guard.unread, time.perf_counter(), time.monotonic()
         for turns, _ in enumerate(guard.look(step), start=1):
-            self._looked.add(guard.turn_tokens, time.perf_counter() - began)
-            self._record_look(guard, step, steps, turns)
+            self._looked.add(1 + unread - guard.unread, time.perf_counter() - began)
+            if time.monotonic() - shown >= LOOK_SECONDS:
+                self._record_look(step, steps, turns)
+                shown = time.monotonic()
             yield
-            began = time.perf_counter()
+            unread, began = guard.unread, time.perf_counter()
         if guard.best is not before:
             self._best = self._host.state(SLOT)
 
@@ -292,7 +296,7 @@ class LiftJob:
             )
         )
 
-    def _record_look(self, guard: Guard, step: int, steps: int, turns: int = 0) -> None:
+    def _record_look(self, step: int, steps: int, turns: int = 0) -> None:
         left = self._seconds_left(turns)
         self._record(Progress("training", step, steps, eta_seconds=left, note=LOOKING))
 
@@ -302,11 +306,12 @@ class LiftJob:
         learning = 0.0 if self.trainer.finished else self.trainer.eta_seconds
         if self._guard is None or learning is None:
             return learning
-        unread = self._guard.tokens_left(self.trainer.step_done, turns)
-        looking = self._looked.seconds_for(unread)
+        passes = self._guard.passes_left(self.trainer.step_done, turns)
+        looking = self._looked.seconds_for(passes)
         if looking is None:  # before the first look
-            looking = (self.trainer.pace.seconds_for(unread) or 0.0) / CHECK_SPEED
-        return learning + looking
+            as_learned = passes * self._guard.pass_tokens / CHECK_SPEED
+            looking = self.trainer.pace.seconds_for(as_learned)
+        return None if looking is None else learning + looking
 
     def _record(self, progress: Progress) -> None:
         self._desk.record(progress.to_json())

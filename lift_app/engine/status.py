@@ -49,7 +49,7 @@ def job_status(library: Library, job: Job) -> dict[str, Any]:
     events = library.jobs.events(job.id)
     training = [event for _, event in events if event["stage"] == "training"]
     last = training[-1] if training else {}
-    # Once it is loaded anew or checked, what stood beside its last step is over.
+    # Once it is loaded anew or checked, the word and the time beside its last step are over.
     now = last if events and events[-1][1] is last else {}
     # After a kill the steps since the last checkpoint are done again: the last time counts.
     by_step = {event["step"]: event["loss"] for event in training if "loss" in event}

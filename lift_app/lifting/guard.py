@@ -71,22 +71,29 @@ class Guard:
         return step in self._due and all(verdict.step != step for verdict in self.verdicts)
 
     @property
-    def turn_tokens(self) -> int:
-        """About how many tokens a turn of a look reads."""
-        return round(TOKENS / self._probe.passes)
+    def pass_tokens(self) -> float:
+        """About how many tokens a pass of a look reads."""
+        return TOKENS / self._probe.passes
 
-    def tokens_left(self, step: int, turns: int = 0) -> int:
-        """About how many tokens are still to be read by looks, if the lift goes on to its end.
+    @property
+    def unread(self) -> int:
+        """Passes in which the base is still to be read, beside the adapter."""
+        return self._probe.unread
+
+    def passes_left(self, step: int, turns: int = 0) -> float:
+        """About how many passes are still to come in looks, if the lift goes on to its end.
 
         Args:
             step: steps finished.
             turns: so many of the look that is due now are done.
         """
-        left = STRENGTHS_TRIED * sum(self.is_due(due) for due in self._due if due > step)
+        passes = self._probe.passes
+        left = STRENGTHS_TRIED * passes * sum(self.is_due(due) for due in self._due if due > step)
         if self.is_due(step):
-            tried = turns / self._probe.passes
-            left += max(0.0, (STRENGTHS_TRIED if tried < 1 else len(TRIED)) - tried)
-        return round(TOKENS * left)
+            # The turn after those of the first strength may be the one that measures memory.
+            tried = STRENGTHS_TRIED if turns <= passes + 1 else len(TRIED)
+            left += max(0.0, tried * passes - turns)
+        return left + (self.unread if left else 0)
 
     def look(self, step: int) -> Iterator[None]:
         """Look at the adapter; each `yield` ends a turn, and the verdict comes after the last."""

@@ -66,6 +66,11 @@ class Probe:
         """Passes in which harm is measured at one strength."""
         return sum(len(part) for part in self._parts)
 
+    @property
+    def unread(self) -> int:
+        """Passes in which the base is still to be read, beside the adapter."""
+        return sum(not reading.is_read for part in self._parts for reading in part)
+
     def harm(self, slot: str, strength: float = 1.0) -> Generator[None, None, float]:
         """The most that the adapter in `slot` may harm what is not about the book.
 
@@ -122,6 +127,11 @@ class _Reading:
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
         self._base: list[float] | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the base has been read."""
+        return self._base is not None
 
     def base(self, host: AdapterHost) -> list[float]:
         """NLL of each answer without an adapter; read once, always of the same host."""

@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a lift stands. One event is stored for every step."""
+    """Where a lift stands. One event is stored for every step, and
+    one a second while the guard looks."""
 
     stage: str
     """`queued`, `loading`, `segments`, `training`, `checking`, `saving` or `done`."""
@@ -51,9 +52,9 @@ class Pace:
     """
 
     def __init__(self, steps: int = 20) -> None:
-        self._recent: deque[tuple[int, float]] = deque(maxlen=steps)
+        self._recent: deque[tuple[float, float]] = deque(maxlen=steps)
 
-    def add(self, tokens: int, seconds: float) -> None:
+    def add(self, tokens: float, seconds: float) -> None:
         """Record one step."""
         self._recent.append((tokens, seconds))
 
@@ -63,7 +64,7 @@ class Pace:
         seconds = sum(seconds for _, seconds in self._recent)
         return sum(tokens for tokens, _ in self._recent) / seconds if seconds > 0 else None
 
-    def seconds_for(self, tokens: int) -> float | None:
+    def seconds_for(self, tokens: float) -> float | None:
         """Seconds that `tokens` more tokens will take at this speed."""
         speed = self.tokens_per_second
         return tokens / speed if speed else None

@@ -26,6 +26,7 @@ from lift_app.errors import CallerError
 from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
 from lift_app.models.device import Choice
+from lift_app.models.generation import Generated
 from lift_app.models.identity import identify
 from lift_app.models.starts import Start
 from lift_app.settings import Settings
@@ -287,11 +288,12 @@ def narrow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @given(
     turns=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=120)), max_size=5),
-    text=st.text(min_size=1, max_size=500).filter(str.strip),
+    text=st.just("What is this book about?") | st.text(min_size=1, max_size=500).filter(str.strip),
     budget=st.integers(0, 2000),
     max_tokens=st.integers(1, 900),
     arm=st.sampled_from(ARMS),
     evidence=st.booleans(),
+    started=st.booleans(),
 )
 def test_prompt_and_answer_never_exceed_the_window(
     library: Library,
@@ -304,14 +306,18 @@ def test_prompt_and_answer_never_exceed_the_window(
     max_tokens: int,
     arm: str,
     evidence: bool,
+    started: bool,
 ) -> None:
     settings = replace(tiny_settings, context_tokens=budget, evidence_tokens=budget)
     identity = identify(narrow_model, settings)
     base = BaseModel.load(identity, Choice("cpu", "fp32", None, "a test"), settings)
+    if started:
+        base.identity = replace(identity, start=Start("start", Path(), "", "", {}))
     question = Question(text, arm, evidence, history=tuple(turns), max_tokens=max_tokens)
     lookup = look_up(library.passages, row.id, text, turns)
     prompt = assemble(base, library, settings, row, question, lookup)
-    assert len(prompt.tokens) + min(max_tokens, base.window // 2) <= base.window
+    begun = len(prompt.tokens) + len(base.text_tokens(prompt.opening))
+    assert begun + min(max_tokens, base.window // 2) <= base.window
     assert prompt.size.head + prompt.size.tail <= budget
 
 
@@ -382,30 +388,51 @@ def test_a_start_that_would_rather_decline_declines(
     assert (answer.answer, answer.supported, answer.citations) == (NOT_SAID, False, ())
 
 
-@pytest.mark.usefixtures("started")
-def test_a_start_says_what_a_book_is_about(
-    library: Library, host: AdapterHost, row: BookRow
-) -> None:
-    """It has learned to decline what no sentence says, so the answer's first words are given."""
+class Says:
+    """A voice that reads as the model does and says one thing."""
 
-    def ask(text: str) -> tuple[str, str]:
+    def __init__(self, host: AdapterHost, text: str) -> None:
+        self.base, self._text = host.base, text
+
+    def write(self, tokens: object, constant: int, **options: Any) -> Generated:
+        end = options["end_of"](self._text)
+        options["on_text"](self._text[:end])
+        rival = 0.0 if options["rival"] else None  # it would rather decline, if it is asked
+        return Generated(self._text[:end], 4, 0.1, 1.0, False, likelihood=-9.0, rival=rival)
+
+
+@pytest.fixture
+def said(library: Library, host: AdapterHost, row: BookRow) -> Callable[[str, str], Answer]:
+    def ask(question: str, text: str) -> Answer:
         pieces: list[str] = []
-        answer = Answerer(library, OwnVoice(host)).answer(
+        answer = Answerer(library, Says(host, text)).answer(  # type: ignore[arg-type]
             row,
-            Question(text, max_tokens=16),
+            Question(question),
             slot=None,
             adapter_key=None,
             on_text=pieces.append,
             stop=threading.Event(),
         )
-        return answer.answer, "".join(pieces).strip()
+        assert not answer.supported or "".join(pieces) == answer.answer
+        return answer
 
-    answer, shown = ask("What is this book about?")
-    assert answer == shown
-    assert answer.startswith(f"{ABOUT} ")
-    assert len(answer) > len(ABOUT) + 1
-    answer, _ = ask("How does the book end?")
-    assert not answer.startswith(ABOUT)
+    return ask
+
+
+@pytest.mark.usefixtures("started")
+def test_a_start_says_what_a_book_is_about(said: Callable[[str, str], Answer]) -> None:
+    """It has learned to decline what no sentence says, so the answer's first words are given."""
+    about = said("What is this book about?", "a keeper who does not tell. He is old.")
+    assert about.answer == f"{ABOUT} a keeper who does not tell."
+    assert about.supported
+    for nothing in ("", "the book does not seem to say."):
+        assert said("What is this book about?", nothing).answer == NOT_SAID
+    assert said("How does the book end?", "With a storm. All drown.").answer.startswith("With")
+
+
+def test_a_base_begins_by_itself(said: Callable[[str, str], Answer]) -> None:
+    answer = said("What is this book about?", "A keeper. He is old.")
+    assert answer.answer == "A keeper. He is old."
 
 
 def test_worked_examples_stand_in_no_summary(
@@ -426,7 +453,16 @@ def test_worked_examples_stand_in_no_summary(
 
 
 @pytest.mark.parametrize(
-    "question", ["What is this book about?", "Summarise the plot", "What is the main theme?"]
+    "question",
+    [
+        "What is this book about?",
+        "Of course you know: what's it about?",
+        "Tell me what this book is mainly about.",
+        "Summarise the plot",
+        "Give me a summary of the book, please.",
+        "What is the main theme?",
+        "Describe the story.",
+    ],
 )
 def test_what_a_book_is_about_is_begun(question: str) -> None:
     assert opening_of(question) == ABOUT
@@ -435,16 +471,21 @@ def test_what_a_book_is_about_is_begun(question: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
+        ASKED,
         "Who is the main character?",
         "Give me a timeline of the events.",
-        "Tell me about the author of this book.",
+        "Who is the author of this book?",
         "How does the story end?",
+        "Summarise the ending.",
+        "Recap the last five pages",
         "What is the moral of the story?",
         "Give me a summary of chapter 3",
+        "What is the main topic of page 3?",
+        "What is the main plot twist?",
+        "Who summarised the evidence at the trial?",
     ],
 )
-def test_other_questions_about_the_whole_are_left_free(question: str) -> None:
-    assert asks_for_whole(question)
+def test_other_answers_begin_by_themselves(question: str) -> None:
     assert opening_of(question) == ""
 
 

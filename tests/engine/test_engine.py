@@ -440,14 +440,19 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
 
 
-def test_the_time_left_counts_the_looks(tiny_settings: Settings, story: Path) -> None:
+def test_the_time_left_counts_the_looks(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lift_app.engine.lift_job.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("lift_app.lifting.progress.Pace.seconds_for", lambda _, units: units)
     with Reader(tiny_settings) as reader:
         events = list(reader.tune(reader.add(story)["id"], values={**SHORT, "guard": True}))
     looking = [event for event in events if event.get("note") == LOOKING]
     assert looking[0]["step"] == looking[0]["steps"]  # all is learned
-    left = [event.get("eta_seconds", 0.0) for event in looking]
-    assert left[0] > 0
-    assert left[-1] < max(left)
+    left = [event["eta_seconds"] for event in looking]
+    assert left[0] == pytest.approx(max(left))
+    assert left[0] - left[1] == pytest.approx(2)  # the base is read beside the adapter
+    assert left[-1] < left[0] / 2
     last_step = next(event for event in events if event["step"] == event["steps"] > 0)
     assert last_step["eta_seconds"] > 0
 

@@ -40,6 +40,7 @@ class FakeProbe:
 
     remembers = True
     passes = 10
+    unread = 0
 
     def __init__(self, harmless: list[float], memory: list[float]) -> None:
         self.harmless, self.remembered = harmless, memory
@@ -75,18 +76,20 @@ def looks_due(steps: int, readings: int = 1, probe: Any = None) -> list[int]:
 
 def test_what_looks_still_read_is_told_beforehand() -> None:
     """So that the time left counts them: a look takes as long as to learn a short story."""
-    guard = Guard(FakeProbe([0.3], [-1.0]), "lift", steps=100, allowed=ALLOWED)  # type: ignore[arg-type]
-    one, whole = STRENGTHS_TRIED * TOKENS, guard.tokens_left(0)
-    assert whole == pytest.approx(4 * one, abs=1)
-    assert guard.tokens_left(24) == whole
-    falling = [guard.tokens_left(25, turns) for turns in range(11)]
-    assert falling[0] == whole
-    assert falling[9] - falling[8] == pytest.approx(-guard.turn_tokens, abs=1)
-    assert falling[10] == pytest.approx(3 * one + TOKENS, abs=1)  # a second strength after all
-    assert guard.tokens_left(25, 20) == pytest.approx(3 * one, abs=1)
+    probe = FakeProbe([0.3], [-1.0])
+    guard = Guard(probe, "lift", steps=100, allowed=ALLOWED)  # type: ignore[arg-type]
+    one = STRENGTHS_TRIED * probe.passes
+    assert guard.passes_left(0) == guard.passes_left(24) == pytest.approx(4 * one)
+    left = [guard.passes_left(25, turns) for turns in range(14)]
+    assert left[:12] == pytest.approx([4 * one - turns for turns in range(12)])
+    assert left[12:] == pytest.approx([3 * one + 8, 3 * one + 7])  # a second strength after all
+    assert guard.passes_left(25, 2 * probe.passes) == pytest.approx(3 * one)
     list(guard.look(25))
-    assert guard.tokens_left(25) == pytest.approx(3 * one, abs=1)
-    assert guard.tokens_left(99) == pytest.approx(one, abs=1)
+    assert guard.passes_left(25) == pytest.approx(3 * one)
+    assert guard.passes_left(99) == pytest.approx(one)
+    probe.unread = 5
+    assert guard.passes_left(99) == pytest.approx(one + 5)
+    assert guard.passes_left(101) == 0
 
 
 def harm(probe: Probe, strength: float = 1.0) -> float:
@@ -222,7 +225,9 @@ def test_a_probe_goes_in_turns(host: AdapterHost) -> None:
     host.reset("lift", 4, 8, seed=0)
     passes = [len(part) for part in probe._parts]
     assert len(passes) == 3  # small talk, articles, short passages
-    assert len(list(probe.harm("lift"))) == sum(passes) == probe.passes
+    assert probe.passes == probe.unread == sum(passes)
+    assert len(list(probe.harm("lift"))) == sum(passes)
+    assert probe.unread == 0
 
 
 def with_losses(probe: Probe, part: int, losses: list[float]) -> None:

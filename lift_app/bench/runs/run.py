@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lift_app.answering.assembly import ASSEMBLY_VERSION
 from lift_app.answering.manner import manner_of
 from lift_app.bench.arms import SFT, Arm, Plan, add_document, computed_in, strength_of
 from lift_app.bench.documents import Asked, BenchDocument
@@ -227,7 +228,7 @@ def _depends_on(reader: Reader, model: str, key: str | None, text_sha256: str) -
     assert folder is not None  # it was fetched before
     return [
         [folder.weights_sha256, folder.start_sha256, asdict(manner_of(folder))],
-        [key, text_sha256, TEMPLATE_VERSION, ANSWER_TOKENS, GOLD_TOKENS],
+        [key, text_sha256, TEMPLATE_VERSION, ASSEMBLY_VERSION, ANSWER_TOKENS, GOLD_TOKENS],
         [reader.settings.context_tokens, reader.settings.evidence_tokens],
         computed_in(reader, folder),
     ]
