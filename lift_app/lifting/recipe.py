@@ -208,6 +208,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
             learning_rate=2e-4,
             framing="raw",
             guard=True,
+            allowed_harm=0.0025,  # without general prompts there may be more than the probe shows
         ),
         "The papers' own segments: 2,048 tokens every 768. Slow without a GPU.",
     ),
