@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browsing import Window, ask, chromium, expect, read_sample
@@ -19,10 +20,9 @@ def browser() -> Iterator[object]:
     yield from chromium()
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    home = tmp_path_factory.mktemp("access")
-    return opened(FakeReader(home / "fake", seconds_a_lift=60), home)
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return opened(FakeReader(tmp_path / "fake", seconds_a_lift=60), tmp_path)
 
 
 def serious(window: Window) -> list[str]:
@@ -73,7 +73,7 @@ def test_axe_finds_nothing_serious(browser: object, url: str) -> None:
 def test_the_story_by_keyboard_alone(browser: object, url: str) -> None:
     window = Window(browser)
     page = window.page
-    page.goto(url)
+    read_sample(window, url)
     expect(page.locator("#question textarea")).to_be_visible()
 
     def tab_to(selector: str) -> None:
