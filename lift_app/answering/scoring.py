@@ -1,7 +1,7 @@
-"""Scoring: how likely a model finds a given answer, under the very prompt that answers see
-(without the first words that an answer may be given).
+"""Scoring: how likely a model finds a given answer, under the very prompt that answers see.
 
-For the bench, and for probes during a lift. Lower is better; compare only within one model.
+Without the first words that an answer may be given. For the bench, and for probes during a lift.
+Lower is better; compare only within one model.
 """
 
 from __future__ import annotations

@@ -12,16 +12,19 @@ _THE_BOOK = rf"(?:this|the) (?:whole |entire )?{_BOOK}"
 _MAINLY = r"(?:mainly |mostly |really |all )?"
 _LAST = r"(?=\W*$)"
 """Nothing more is asked: "the paper that Anna signed" is a thing in a book."""
+_TELLS = (
+    rf"(?:what(?:'s|’s| is| was) (?:it|this|{_THE_BOOK})|{_THE_BOOK} (?:is|was)) {_MAINLY}about"
+)
+_DESCRIBE = rf"(?:tell me about|describe|explain) {_THE_BOOK}{_LAST}"
 _PLOT = rf"(?:(?:the|its|this|your) )?(?:plot|{_BOOK})"
 _ABOUT = re.compile(
-    rf"(?:\bwhat(?:'s|’s| is| was) (?:it|this|{_THE_BOOK})|\b{_THE_BOOK} (?:is|was)) "
-    rf"{_MAINLY}about{_LAST}"
+    rf"\b{_TELLS}{_LAST}"
     rf"|\b(?:themes?|topic|subject|plot) of {_THE_BOOK}{_LAST}"
     rf"|\b(?:what(?:'s|’s| is)|tell me|explain|describe) (?:the|its) "
     rf"(?:main |overall )?(?:idea|topic|theme|plot){_LAST}"
     rf"|^\W*(?:please )?(?:summari[sz]e|recap|sum up)(?: (?:it|this|{_PLOT}))?(?:,? please)?{_LAST}"
     rf"|\b(?:summary|overview|synopsis|recap)(?: of (?:it|this|{_PLOT}))?(?:,? please)?{_LAST}"
-    rf"|\b(?:tell me about|describe|explain) {_THE_BOOK}{_LAST}",
+    rf"|\b{_DESCRIBE}",
     re.IGNORECASE,
 )
 """Asks what a book is about, and nothing more."""
@@ -32,10 +35,9 @@ _WHOLE_BOOK = re.compile(
     rf"|themes|(?:theme|outline|moral|plot) of {_THE_BOOK}|moral of it"
     rf"|(?:the|its|this|overall|whole) plot(?:{_LAST}| to me)|(?:book|story|tale|novel)['’]s plot"
     rf"|summari[sz]e the plot|{_THE_BOOK} (?:begin|end|start)s?"
-    rf"|what(?:'s|’s| is| was) (?:it|this|{_THE_BOOK}) {_MAINLY}about(?! to)"
-    rf"|{_THE_BOOK} (?:is|was) {_MAINLY}about(?! to)"
+    rf"|{_TELLS}(?! to)"
     rf"|(?:happen(?:s|ed)?|going on) in {_THE_BOOK}{_LAST}"
-    rf"|(?:tell me about|describe|explain) {_THE_BOOK}{_LAST}"
+    rf"|{_DESCRIBE}"
     rf"|(?:order|sequence|course) of (?:the )?events(?:{_LAST}| in {_THE_BOOK})"
     r"|events (?:in|by) (?:their )?order"
     rf"|(?:title|author) of {_THE_BOOK}"

@@ -9,8 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a lift stands. One event is stored for every step, and
-    one a second while the guard looks."""
+    """Where a lift stands: one event is stored a step, and one a second while the guard looks."""
 
     stage: str
     """`queued`, `loading`, `segments`, `training`, `checking`, `saving` or `done`."""

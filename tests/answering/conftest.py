@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lift_app.library import BookRow, Library
 from lift_app.models import AdapterHost, BaseModel
 from lift_app.models.device import Choice
 from lift_app.models.identity import identify
+from lift_app.models.starts import Start
 from lift_app.reading.book import Book, Chapter, Page, Report
 from lift_app.settings import Settings
 
@@ -94,3 +96,11 @@ def ask(library: Library, host: AdapterHost, row: BookRow) -> Callable[..., Answ
 def believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random model's words stand on nothing; `grounds` has tests of its own."""
     monkeypatch.setattr("lift_app.answering.answerer.stands", lambda *_: True)
+
+
+@pytest.fixture
+def started(host: AdapterHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny model as if it stood on a start."""
+    start = Start("start", Path(), "", "", {})
+    monkeypatch.setattr(host.base, "identity", replace(host.base.identity, start=start))
+    monkeypatch.setattr("lift_app.models.generation._likelihood", lambda *_: -1e6)

@@ -14,13 +14,11 @@ from safetensors.torch import load_file
 from tiny_model import BARE
 
 from lift_app.engine.desk import LibraryDesk
-from lift_app.engine.lift_job import LOOKING, LiftJob
-from lift_app.engine.status import job_status
+from lift_app.engine.lift_job import LiftJob
 from lift_app.errors import CallerError, LiftError, Stopped
 from lift_app.lifting.auxiliary import NOTHING_BESIDE, TaskRows
 from lift_app.lifting.checkpoint import load_checkpoint
 from lift_app.lifting.probe import _Reading
-from lift_app.lifting.progress import Progress
 from lift_app.lifting.recipe import Recipe
 from lift_app.lifting.trainer import StepResult, Trainer
 from lift_app.models.base_model import BaseModel
@@ -438,40 +436,6 @@ def test_a_guarded_lift_that_is_killed_goes_on_to_the_same_weights(
     (whole, seen), (broken, seen_again) = found["whole"], found["broken"]
     assert seen == seen_again
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
-
-
-def test_the_time_left_counts_the_looks(
-    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lift_app.engine.lift_job.LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("lift_app.lifting.progress.Pace.seconds_for", lambda _, units: units)
-    with Reader(tiny_settings) as reader:
-        events = list(reader.tune(reader.add(story)["id"], values={**SHORT, "guard": True}))
-    looking = [event for event in events if event.get("note") == LOOKING]
-    assert looking[0]["step"] == looking[0]["steps"]  # all is learned
-    left = [event["eta_seconds"] for event in looking]
-    assert left[0] == pytest.approx(max(left))
-    assert left[0] - left[1] == pytest.approx(2)  # the base is read beside the adapter
-    assert left[-1] < left[0] / 2
-    last_step = next(event for event in events if event["step"] == event["steps"] > 0)
-    assert last_step["eta_seconds"] > 0
-
-
-def test_what_stands_beside_the_last_step_is_over_when_it_is_checked(
-    tiny_settings: Settings, story: Path
-) -> None:
-    with Reader(tiny_settings) as reader:
-        list(reader.tune(reader.add(story)["id"], values=SHORT))
-        (job,) = reader.library.jobs.list()
-        jobs = reader.library.jobs
-        jobs.event(job.id, Progress("training", 4, 4, eta_seconds=9.0, note=LOOKING).to_json())
-        going = replace(job, state="running")
-        status = job_status(reader.library, going)
-        assert (status["note"], status["eta_seconds"]) == (LOOKING, 9.0)
-        jobs.event(job.id, Progress("checking", 0, 2).to_json())
-        status = job_status(reader.library, going)
-        assert (status["note"], status["eta_seconds"]) == (None, None)
-        assert status["step"] == 4
 
 
 def test_a_checkpoint_of_a_lift_that_has_just_gone_on_keeps_what_its_guard_saw(

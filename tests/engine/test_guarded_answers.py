@@ -1,4 +1,4 @@
-"""What a lift's guard has found, in answers and in checkpoints."""
+"""What a lift's guard has found, in answers, in checkpoints and in the time left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tiny_model import BARE
 
 from lift_app.engine.access import LEFT_OUT, noticed
 from lift_app.engine.desk import LibraryDesk
-from lift_app.engine.lift_job import LiftJob
+from lift_app.engine.lift_job import LOOKING, LiftJob
 from lift_app.errors import LiftError, Stopped
 from lift_app.library.adapters import AdapterRow
 from lift_app.lifting.checkpoint import checkpoint_mark
@@ -84,3 +84,21 @@ def test_a_checkpoint_is_written_only_of_what_is_new(
 
         before, after = reader.engine().submit(again, model=reader.settings.model).result()
     assert before == after is not None
+
+
+def test_the_time_left_counts_the_looks(
+    tiny_settings: Settings, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lift_app.engine.lift_job.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("lift_app.lifting.progress.Pace.seconds_for", lambda _, units: units)
+    values = {**SHORT, "segment_length": 128, "stride": 128, "guard": True}
+    with Reader(tiny_settings) as reader:
+        events = list(reader.tune(reader.add(story)["id"], values=values))
+    looking = [event for event in events if event.get("note") == LOOKING]
+    assert looking[0]["step"] == looking[0]["steps"]  # all is learned
+    left = [event["eta_seconds"] for event in looking]
+    assert left[0] == pytest.approx(max(left))
+    assert left[0] - left[1] == pytest.approx(2)  # the base is read beside the adapter
+    assert left[-1] < left[0] / 2
+    last_step = next(event for event in events if event["step"] == event["steps"] > 0)
+    assert last_step["eta_seconds"] > 0
